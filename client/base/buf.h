@@ -14,7 +14,8 @@
 
 struct buf {
 	uint8_t *data;
-	size_t len, cap, max;
+	size_t len, cap, max; /* cap: bytes that fit at `data` */
+	size_t gone;	      /* consumed bytes that still lie before `data` */
 	bool failed;
 	bool secret; /* every byte given back to the heap is wiped first */
 };
@@ -25,9 +26,9 @@ void buf_init_secret(struct buf *b, size_t max);
 void buf_done(struct buf *b);
 /* Forget the content (wiped if secret) and the failure; keep the memory. */
 void buf_reset(struct buf *b);
-/* Drop the first n bytes; the rest moves to the front. The gap is wiped if secret. */
+/* Drop the first n bytes: `data` now points behind them. They are wiped if secret. Cheap for any n. */
 void buf_consume(struct buf *b, size_t n);
-/* Give memory above `keep` bytes back if the content fits. */
+/* Give memory above `keep` bytes back, as far as the content allows. */
 void buf_shrink(struct buf *b, size_t keep);
 /* Room for n more bytes at data + len, or NULL (and failed). */
 uint8_t *buf_room(struct buf *b, size_t n);

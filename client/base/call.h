@@ -17,11 +17,17 @@ struct call {
 };
 
 /*
- * Steals nothing: `message` gets its own reference. SIGNET_ERR_PROTOCOL: no `method`, a member of the
- * wrong type, or a member that is neither known nor in reverse-domain form with an object as value.
+ * Steals nothing: `message` gets its own reference; one without parameters gets an empty object.
+ * SIGNET_ERR_PROTOCOL: no `method`, a member of the wrong type, or a member that is neither known nor
+ * in reverse-domain form with an object as value. SIGNET_ERR_MEMORY. null is the same as absent.
  */
 must_check signet_err call_parse(struct call *c, json_t *message);
 void call_done(struct call *c);
+
+/*
+ * A frame is written whole or not at all; `out` is failed if it did not fit. No parameters, NULL or {},
+ * are left out.
+ */
 
 /* Client side: one call as a frame. `parameters` may be NULL; borrowed. */
 void call_write(struct buf *out, const char *method, const json_t *parameters, bool more, bool oneway);
@@ -33,7 +39,7 @@ struct reply {
 	bool continues;
 };
 
-/* SIGNET_ERR_PROTOCOL as above. */
+/* SIGNET_ERR_PROTOCOL and SIGNET_ERR_MEMORY as above. */
 must_check signet_err reply_parse(struct reply *r, json_t *message);
 void reply_done(struct reply *r);
 

@@ -30,7 +30,7 @@ must_check signet_err json_read(json_t **out, const char *text, size_t len, cons
  */
 void json_wipe_freed_memory(void);
 
-void json_decrefp(json_t **j); /* for owned() */
+/* For owned() jansson itself has json_decrefp(). */
 
 /* Member as a borrowed string, or NULL if absent, null or not a string. */
 const char *json_member_str(const json_t *obj, const char *key);

@@ -18,7 +18,8 @@ struct secret;
  */
 must_check signet_err secret_take(struct secret **out, void *bytes, size_t len);
 /*
- * Read a PIN from a descriptor to end of file or the first newline, which is not part of it.
+ * Read a PIN from a descriptor to end of file or the first newline, which is not part of it. Nothing
+ * behind the newline is read, so that two PINs can come from one descriptor.
  * SIGNET_ERR_IO besides the codes of secret_take.
  */
 must_check signet_err secret_read_fd(struct secret **out, int fd);

@@ -1,0 +1,77 @@
+/*
+ * The permit: peer x verb x key -> a rule by name, or a refusal. Pure: no
+ * clock, no file, no lookup; users and groups are numbers here. The first rule
+ * that matches decides, the default is refusal, and no uid (root included) has
+ * a right that no rule gives.
+ */
+#ifndef SIGNET_SIGNETD_POLICY_H
+#define SIGNET_SIGNETD_POLICY_H
+
+#include <sys/types.h>
+
+#include "base/base.h"
+
+/* X(VERB, word in the configuration) */
+#define POLICY_VERBS(X)                                                                                      \
+	X(SIGN, "sign")                                                                                      \
+	X(SEAL, "seal")                                                                                      \
+	X(TIMESTAMP, "timestamp")                                                                            \
+	X(UNLOCK, "unlock")                                                                                  \
+	X(LIST, "list")                                                                                      \
+	X(READ_LOG, "read-log")                                                                              \
+	X(READ_OWN, "read-own")                                                                              \
+	X(READ_TITLES, "read-titles")                                                                        \
+	X(APPROVE, "approve")                                                                                \
+	X(ADMIN, "admin")
+
+enum verb {
+	VERB_NONE,   /* never permitted: what a forgotten verb would be */
+	VERB_PUBLIC, /* org.varlink.service only: needs no rule */
+#define POLICY_VERB(code, word) VERB_##code,
+	POLICY_VERBS(POLICY_VERB)
+#undef POLICY_VERB
+	    VERB_COUNT
+};
+
+const char *verb_name(enum verb verb);
+enum verb verb_find(const char *word); /* VERB_NONE if unknown */
+
+struct policy_rule { /* [rule NAME] */
+	char *name;
+	char *file;
+	int line;
+	bool any_user;	/* user = * */
+	uid_t *users;	/* a peer matches by any user or any group */
+	size_t user_count;
+	gid_t *groups;
+	size_t group_count;
+	uint32_t verbs; /* bit 1 << verb */
+	bool any_key;	/* keys = * (the default where `keys` is absent: only verbs that need no key) */
+	char **keys;
+	size_t key_count;
+};
+
+struct policy {
+	struct policy_rule *rules;
+	size_t rule_count;
+};
+
+struct policy_peer {
+	uid_t uid;
+	gid_t gid;
+	const gid_t *groups; /* supplementary, as SO_PEERGROUPS gives them; may hold gid again */
+	size_t group_count;
+};
+
+struct verdict {
+	bool permitted;
+	const char *rule; /* name of the deciding rule; NULL: none matched */
+};
+
+/* key NULL: a verb that concerns no key (admin, read-log, read-own, read-titles). VERB_PUBLIC is always permitted. */
+struct verdict policy_permit(const struct policy *p, const struct policy_peer *peer, enum verb verb, const char *key);
+/* May the peer know that this key exists: is any verb on it permitted? */
+bool policy_visible(const struct policy *p, const struct policy_peer *peer, const char *key);
+void policy_free(struct policy *p);
+
+#endif
