@@ -5,13 +5,13 @@
  */
 #include "base/base64.h"
 
-static const char alphabet[64] __attribute__((nonstring)) =
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 enum { NOT_BASE64 = 0x80 }; /* no six-bit value has this bit: errors can be gathered with | */
 
 /* Value + 1, so that what is not listed is 0: no digit. */
 #define D(c, v) [c] = (v) + 1
+/* clang-format off */
 static const uint8_t digit_plus_one[256] = {
 	D('A', 0), D('B', 1), D('C', 2), D('D', 3), D('E', 4), D('F', 5), D('G', 6), D('H', 7), D('I', 8),
 	D('J', 9), D('K', 10), D('L', 11), D('M', 12), D('N', 13), D('O', 14), D('P', 15), D('Q', 16),
@@ -22,6 +22,7 @@ static const uint8_t digit_plus_one[256] = {
 	D('x', 49), D('y', 50), D('z', 51), D('0', 52), D('1', 53), D('2', 54), D('3', 55), D('4', 56),
 	D('5', 57), D('6', 58), D('7', 59), D('8', 60), D('9', 61), D('+', 62), D('/', 63),
 };
+/* clang-format on */
 #undef D
 
 static uint32_t

@@ -65,6 +65,7 @@ buf_base64(struct buf *b, const uint8_t *bytes, size_t n)
  * What a byte becomes inside a JSON string [RFC 8259, 7]: 0 itself, 'u' \u00xx,
  * any other letter a backslash and that letter.
  */
+/* clang-format off */
 static const uint8_t escapes[256] = {
 	[0x00] = 'u', [0x01] = 'u', [0x02] = 'u', [0x03] = 'u', [0x04] = 'u', [0x05] = 'u', [0x06] = 'u',
 	[0x07] = 'u', [0x08] = 'b', [0x09] = 't', [0x0a] = 'n', [0x0b] = 'u', [0x0c] = 'f', [0x0d] = 'r',
@@ -72,6 +73,7 @@ static const uint8_t escapes[256] = {
 	[0x15] = 'u', [0x16] = 'u', [0x17] = 'u', [0x18] = 'u', [0x19] = 'u', [0x1a] = 'u', [0x1b] = 'u',
 	[0x1c] = 'u', [0x1d] = 'u', [0x1e] = 'u', [0x1f] = 'u', ['"'] = '"', ['\\'] = '\\',
 };
+/* clang-format on */
 
 #define EACH_BYTE(v) (0x0101010101010101U * (v))
 

@@ -11,9 +11,9 @@ static const struct {
 	const char *name;
 	size_t size;
 } algs[] = {
-	[DIGEST_SHA256] = {"sha256", 32},
-	[DIGEST_SHA384] = {"sha384", 48},
-	[DIGEST_SHA512] = {"sha512", 64},
+    [DIGEST_SHA256] = {"sha256", 32},
+    [DIGEST_SHA384] = {"sha384", 48},
+    [DIGEST_SHA512] = {"sha512", 64},
 };
 
 /* Known, and refused by name: who asks for one of these learns why. */

@@ -10,13 +10,13 @@
 
 static const char *const err_texts[] = {
 #define ERROR_TEXT(code, wire, text) [SIGNET_ERR_##code] = (text),
-	SIGNET_ERRORS(ERROR_TEXT)
+    SIGNET_ERRORS(ERROR_TEXT)
 #undef ERROR_TEXT
 };
 
 static const char *const err_wires[] = {
 #define ERROR_WIRE(code, wire, text) [SIGNET_ERR_##code] = (wire),
-	SIGNET_ERRORS(ERROR_WIRE)
+    SIGNET_ERRORS(ERROR_WIRE)
 #undef ERROR_WIRE
 };
 

@@ -16,7 +16,11 @@
 enum byte_class { PLAIN, QUOTE, OPEN, CLOSE };
 
 static const uint8_t classes[256] = {
-	['"'] = QUOTE, ['['] = OPEN, ['{'] = OPEN, [']'] = CLOSE, ['}'] = CLOSE,
+    ['"'] = QUOTE,
+    ['['] = OPEN,
+    ['{'] = OPEN,
+    [']'] = CLOSE,
+    ['}'] = CLOSE,
 };
 
 /* One past the closing quote of the string whose content starts at p; `end` if there is none. */
@@ -61,8 +65,8 @@ check_limits(const char *text, size_t len, const char **why)
 			break;
 		case OPEN:
 			if (++depth > JSON_DEPTH_MAX)
-				return refuse(why, SIGNET_ERR_LIMIT,
-				    "objects and arrays are nested more than 16 deep");
+				return refuse(
+				    why, SIGNET_ERR_LIMIT, "objects and arrays are nested more than 16 deep");
 			break;
 		case CLOSE:
 			if (depth > 0)

@@ -30,8 +30,8 @@ static struct secret *
 secret_page(void)
 {
 	/* mmap, not malloc: advice works on whole pages, and no neighbour may share one */
-	void *page = mmap(NULL, sizeof(struct secret), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-	    -1, 0);
+	void *page =
+	    mmap(NULL, sizeof(struct secret), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	if (page == MAP_FAILED)
 		return NULL;
