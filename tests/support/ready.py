@@ -1,0 +1,37 @@
+#!/usr/bin/python3
+"""
+Wait until a token of a daemon that is already up can sign: ready.py SOCKET TOKEN
+
+The worker reports to the daemon a moment after the daemon said READY=1, and
+the wire has no event for it yet; so this asks again, for a bounded time, and
+says what the token's state is if it does not become `ready`.
+"""
+import sys
+import time
+
+import varlink
+
+SECONDS = 30
+PAUSE = 0.02
+
+
+def wait(path, token, wanted="ready"):
+    """The token's record once it is in that state."""
+    deadline = time.monotonic() + SECONDS
+    with varlink.Connection(path) as connection:
+        while True:
+            found = connection.call(varlink.TOKEN + "List", {"token": token})["token"]
+            if found["state"] == wanted:
+                return found
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"token {token} is {found['state']} after {SECONDS} s: {found.get('reason')}")
+            time.sleep(PAUSE)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        sys.exit(__doc__)
+    try:
+        wait(sys.argv[1], sys.argv[2])
+    except (OSError, varlink.VarlinkError, varlink.Closed) as problem:
+        sys.exit(f"{sys.argv[1]}: {problem}")
