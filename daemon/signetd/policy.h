@@ -35,6 +35,11 @@ enum verb {
 
 const char *verb_name(enum verb verb);
 enum verb verb_find(const char *word); /* VERB_NONE if unknown */
+/*
+ * sign, seal, unlock, list and approve are about a key: asked without one they are refused. timestamp may be
+ * either. The others are about the daemon or the log, and `keys` of a rule does not narrow them.
+ */
+bool verb_needs_key(enum verb verb);
 
 struct policy_rule { /* [rule NAME] */
 	char *name;
@@ -46,8 +51,8 @@ struct policy_rule { /* [rule NAME] */
 	gid_t *groups;
 	size_t group_count;
 	uint32_t verbs; /* bit 1 << verb */
-	bool any_key;	/* keys = * (the default where `keys` is absent: only verbs that need no key) */
-	char **keys;
+	bool any_key;	/* keys = * */
+	char **keys;	/* neither: matches no key, so only verbs that need none */
 	size_t key_count;
 };
 
@@ -68,9 +73,12 @@ struct verdict {
 	const char *rule; /* name of the deciding rule; NULL: none matched */
 };
 
-/* key NULL: a verb that concerns no key (admin, read-log, read-own, read-titles). VERB_PUBLIC is always permitted. */
+/*
+ * key NULL: the request concerns no key (admin, read-log, read-own, read-titles, a time-stamp from outside): the
+ * keys of a rule do not matter then. VERB_PUBLIC is always permitted, with rule NULL.
+ */
 struct verdict policy_permit(const struct policy *p, const struct policy_peer *peer, enum verb verb, const char *key);
-/* May the peer know that this key exists: is any verb on it permitted? */
+/* May the peer know that this key exists: is any verb permitted that can be about a key? */
 bool policy_visible(const struct policy *p, const struct policy_peer *peer, const char *key);
 void policy_free(struct policy *p);
 
