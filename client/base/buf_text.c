@@ -157,7 +157,9 @@ buf_json(struct buf *b, const char *s, size_t n)
 	*p++ = '"';
 	if (plain > 0)
 		memcpy(p, s, plain);
-	p = escape(p + plain, s + plain, n - plain);
+	p += plain;
+	if (plain < n)
+		p = escape(p, s + plain, n - plain);
 	*p = '"';
 	b->len += n + cost + 2;
 }

@@ -85,6 +85,7 @@ explain(const json_error_t *error, const char **why)
 {
 	switch (json_error_code(error)) {
 	case json_error_out_of_memory:
+	case json_error_unknown:
 		return refuse(why, SIGNET_ERR_MEMORY, "out of memory");
 	case json_error_invalid_utf8:
 		return refuse(why, SIGNET_ERR_PROTOCOL, "the message is not valid UTF-8");
@@ -112,6 +113,8 @@ json_read(json_t **out, const char *text, size_t len, const char **why)
 	err = check_limits(text, len, why);
 	if (err != SIGNET_OK)
 		return err;
+	/* where jansson keeps its code; it leaves this alone when an allocation fails */
+	error.text[sizeof(error.text) - 1] = (char)json_error_unknown;
 	message = json_loadb(text, len, JSON_REJECT_DUPLICATES, &error);
 	if (message == NULL) {
 		err = explain(&error, why);
@@ -134,10 +137,21 @@ free_wiped(void *block)
 	free(block);
 }
 
+static void *
+malloc_or_abort(size_t n)
+{
+	void *block = malloc(n);
+
+	/* not NULL: jansson's lexer would lose a byte and believe what is left, a key's name perhaps */
+	if (block == NULL)
+		abort();
+	return block;
+}
+
 void
 json_wipe_freed_memory(void)
 {
-	json_set_alloc_funcs(malloc, free_wiped);
+	json_set_alloc_funcs(malloc_or_abort, free_wiped);
 }
 
 const char *

@@ -26,7 +26,9 @@ must_check signet_err json_read(json_t **out, const char *text, size_t len, cons
 /*
  * Let jansson wipe each block that it frees: a PIN in a parsed message leaves
  * no copy on the heap. Process-wide, so only programs call it (signetd,
- * signetctl), first thing in main; never a library.
+ * signetctl), first thing in main; never a library. It also ends the process
+ * when jansson finds no memory: jansson 2.14 would drop a byte of the string
+ * that it was reading, and go on.
  */
 void json_wipe_freed_memory(void);
 
