@@ -85,7 +85,12 @@ struct ledger_op {
 	uint64_t claim;	       /* out of CLAIM, in of RECORD */
 
 	/* out */
-	signet_err err;	       /* OK, or LOG_UNAVAILABLE (ledger_why() says why), or LIMIT: entry over SIGNET_ENTRY_MAX */
+	/*
+	 * OK; LOG_UNAVAILABLE (ledger_why() says why); LIMIT: entry over SIGNET_ENTRY_MAX, requestId or value too long,
+	 * too many openings (a claim then was not made, a claim that was to be recorded still stands);
+	 * ARGUMENT: RECORD of a claim that does not stand, or two openings of one field; MEMORY.
+	 */
+	signet_err err;
 	uint64_t index;
 	char time[28];	       /* "2026-11-21T19:26:41.123456Z" */
 	struct buf entry;      /* the bytes as hashed; the ledger initialises it, the owner calls buf_done after `done` */
@@ -99,10 +104,16 @@ struct ledger_options {
 	const char *dir;       /* state directory; must exist, 0700; log.db and log.reserve live there */
 	uint64_t reserve;      /* bytes preallocated for records of what is already claimed; 1 MiB..1 GiB */
 	uint64_t wal_limit;    /* 0: default */
+	/* both are called on the writer thread, and by ledger_open before it runs */
 	int64_t (*now_us)(void *arg);	/* wall clock, injected by tests; NULL: clock_gettime */
-	const char *(*clock_state)(void *arg); /* "synchronised", ...; called on the writer thread; NULL: "unknown" */
+	const char *(*clock_state)(void *arg); /* "synchronised", ...; a static string; NULL: "unknown" */
 	void *arg;
-	const char *boot_id;   /* 32 hex digits */
+	const char *boot_id;   /* 32 hex digits, lower case */
+	/*
+	 * A RECORD that came back with LOG_UNAVAILABLE and keeps a reply has been written after all; on the loop. `kept`
+	 * is borrowed. May be NULL.
+	 */
+	void (*late)(void *arg, const struct ledger_kept *kept, uint64_t index);
 };
 
 struct ledger_start {
@@ -118,7 +129,10 @@ struct ledger_start {
 must_check signet_err ledger_open(struct ledger **out, uv_loop_t *loop, const struct ledger_options *o,
     struct ledger_start *start, char *why, size_t why_size);
 
-/* Each binding of a requestId younger than 30 days, oldest first; at open, before anything is submitted. */
+/*
+ * Each binding of a requestId younger than 30 days among the last 1,000,000 entries, oldest first; after ledger_open,
+ * before anything is submitted. SIGNET_ERR_IO, SIGNET_ERR_LOG_UNAVAILABLE: the log cannot be read.
+ */
 must_check signet_err ledger_each_kept(struct ledger *log,
     void (*each)(void *arg, const struct ledger_kept *kept, uint64_t index), void *arg);
 /* Each durable note about PIN tries; as above. */
@@ -168,7 +182,8 @@ void ledger_read_row(struct ledger *log, struct ledger_read *r);
 
 /*
  * Write what is queued, join both threads, give back every operation (their `done` is called from here), close
- * the loop handle; `closed` is called on the loop when the memory is gone.
+ * the loop handle; `closed` is called on the loop when the memory is gone. What a `done` submits meanwhile comes
+ * back with LOG_UNAVAILABLE. A RECORD that the disk still does not take leaves its claim: unknown at the next open.
  */
 void ledger_close(struct ledger *log, void (*closed)(void *arg), void *arg);
 

@@ -1,0 +1,395 @@
+/*
+ * The loop's side of the log: open and recover, queue and hand over, give back.
+ *
+ * Invariant: every operation and every read that was submitted is given back
+ * exactly once, on the loop, and none after `closed`. What the loop knows of
+ * size and availability changes only between two of its callbacks.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "ledger/backlog.h"
+#include "ledger/kept.h"
+#include "ledger/ledger.h"
+#include "ledger/reader.h"
+#include "ledger/recover.h"
+#include "ledger/writer.h"
+#include <signet/log.h>
+
+enum { KEPT_DAYS = 30, KEPT_ROWS = 1000000 };
+
+static const uint64_t RESERVE_MIN = UINT64_C(1) << 20, RESERVE_MAX = UINT64_C(1) << 30;
+
+struct ledger {
+	uv_async_t async;
+	struct writer writer;
+	struct reader reader;
+	int dir_fd, lock_fd;
+
+	struct ops queue;      /* submitted, not handed over */
+	struct ops back;       /* finished, not given back yet */
+	struct reads read_back;
+	size_t pending, reading;
+	struct writer_news news;
+	bool closing;
+
+	void (*late)(void *arg, const struct ledger_kept *kept, uint64_t index);
+	void *arg;
+	void (*closed)(void *arg);
+	void *closed_arg;
+};
+
+static signet_err
+fail(char *why, size_t size, const char *dir, const char *what, int error)
+{
+	snprintf(why, size, "%s %s: %s", dir, what, strerror(error));
+	return SIGNET_ERR_LOG_UNAVAILABLE;
+}
+
+/* One owner of the state directory, for as long as the process lives. */
+static signet_err
+lock_dir(struct ledger *log, const char *dir, char *why, size_t size)
+{
+	log->dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (log->dir_fd < 0)
+		return fail(why, size, dir, "is not a folder that can be used", errno);
+	log->lock_fd = openat(log->dir_fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (log->lock_fd < 0)
+		return fail(why, size, dir, "cannot be written", errno);
+	if (flock(log->lock_fd, LOCK_EX | LOCK_NB) == 0)
+		return SIGNET_OK;
+	if (errno != EWOULDBLOCK)
+		return fail(why, size, dir, "cannot be locked", errno);
+	snprintf(why, size, "another signetd uses %s: stop it first", dir);
+	return SIGNET_ERR_BUSY;
+}
+
+/* On a full disk leftovers are records of what was claimed: the reserve is theirs. */
+static signet_err
+recover(struct writer *w, struct ledger_start *start, char *why, size_t size)
+{
+	struct store *s = &w->store;
+	signet_err err = recover_tree(s, why, size);
+
+	if (err == SIGNET_OK) {
+		err = recover_leftovers(s, &start->recovered, why, size);
+		if (err != SIGNET_OK && why[0] == '\0') {
+			reserve_give_up(&w->reserve);
+			err = recover_leftovers(s, &start->recovered, why, size);
+		}
+	}
+	if (err != SIGNET_OK && why[0] == '\0')
+		db_explain(&s->db, w->reserve.size, why, size);
+	start->size = s->tree.size;
+	return err;
+}
+
+static signet_err
+open_store(struct ledger *log, const struct ledger_options *o, struct ledger_start *start, char *why,
+    size_t size)
+{
+	struct writer *w = &log->writer;
+	char path[sizeof(w->store.db.path)];
+	signet_err err;
+
+	if (snprintf(path, sizeof(path), "%s/log.db", o->dir) >= (int)sizeof(path))
+		return fail(why, size, o->dir, "has too long a name", ENAMETOOLONG);
+	if (reserve_open(&w->reserve, log->dir_fd, "log.reserve", o->reserve) != SIGNET_OK)
+		return fail(why, size, o->dir, "cannot hold log.reserve", w->reserve.error);
+	err = db_open_writer(&w->store.db, path, o->wal_limit, why, size);
+	if (err == SIGNET_OK)
+		err = recover(w, start, why, size);
+	if (err == SIGNET_OK)
+		err = db_open_reader(&log->reader.db, path, why, size);
+	return err;
+}
+
+static void
+release_files(struct ledger *log)
+{
+	db_close(&log->reader.db);
+	store_done(&log->writer.store);
+	reserve_close(&log->writer.reserve);
+	if (log->lock_fd >= 0)
+		close(log->lock_fd); /* last: the next owner may come from here on */
+	if (log->dir_fd >= 0)
+		close(log->dir_fd);
+}
+
+static void
+give_back(struct ledger *log)
+{
+	struct ledger_op *op;
+	struct ledger_read *r;
+
+	while ((op = ops_take(&log->back)) != NULL) {
+		if (op->owner != log || op->done != log->writer.late)
+			log->pending--;
+		op->done(op);
+	}
+	while ((r = reads_take(&log->read_back)) != NULL) {
+		log->reading--;
+		r->done(r);
+	}
+}
+
+static void
+on_async(uv_async_t *async)
+{
+	struct ledger *log = async->data;
+
+	if (log->closing)
+		return;
+	writer_collect(&log->writer, &log->back, &log->news);
+	reader_collect(&log->reader, &log->read_back);
+	give_back(log);
+}
+
+/* A record that had been given back as unwritten is in the log after all. */
+static void
+on_late(struct ledger_op *copy)
+{
+	struct ledger *log = copy->owner;
+
+	if (log->late != NULL && copy->err == SIGNET_OK && copy->kept.request_id != NULL)
+		log->late(log->arg, &copy->kept, copy->index);
+	backlog_free(copy);
+}
+
+static signet_err
+start_threads(struct ledger *log)
+{
+	signet_err err = reader_start(&log->reader, &log->async);
+
+	if (err != SIGNET_OK)
+		return err;
+	err = writer_start(&log->writer, &log->async);
+	if (err != SIGNET_OK)
+		reader_join(&log->reader);
+	return err;
+}
+
+static void
+on_closed(uv_handle_t *handle)
+{
+	struct ledger *log = handle->data;
+	void (*closed)(void *) = log->closed;
+	void *arg = log->closed_arg;
+
+	writer_done(&log->writer);
+	reader_done(&log->reader);
+	free(log);
+	if (closed != NULL)
+		closed(arg);
+}
+
+/* Everything that needs no file: locks, handle, threads. The files are released by the caller on failure. */
+static signet_err
+start(struct ledger *log, uv_loop_t *loop, bool *in_loop)
+{
+	signet_err err = writer_init(&log->writer);
+
+	if (err != SIGNET_OK)
+		return err;
+	err = reader_init(&log->reader);
+	if (err != SIGNET_OK)
+		goto no_reader;
+	if (uv_async_init(loop, &log->async, on_async) != 0) {
+		err = SIGNET_ERR_MEMORY;
+		goto no_async;
+	}
+	*in_loop = true; /* from here on memory goes in on_closed */
+	log->async.data = log;
+	log->writer.late = on_late;
+	log->writer.late_owner = log;
+	err = start_threads(log);
+	if (err == SIGNET_OK)
+		return SIGNET_OK;
+	log->closing = true;
+	uv_close((uv_handle_t *)&log->async, on_closed);
+	return err;
+no_async:
+	reader_done(&log->reader);
+no_reader:
+	writer_done(&log->writer);
+	return err;
+}
+
+static bool
+options_ok(const struct ledger_options *o)
+{
+	return o->dir != NULL && o->reserve >= RESERVE_MIN && o->reserve <= RESERVE_MAX && o->boot_id != NULL &&
+	    strlen(o->boot_id) == 32 && strspn(o->boot_id, "0123456789abcdef") == 32;
+}
+
+signet_err
+ledger_open(struct ledger **out, uv_loop_t *loop, const struct ledger_options *o, struct ledger_start *begin,
+    char *why, size_t why_size)
+{
+	struct ledger_start found = {0};
+	bool in_loop = false;
+	struct ledger *log;
+	signet_err err;
+
+	assert(why_size > 0 && options_ok(o));
+	why[0] = '\0';
+	log = calloc(1, sizeof(*log));
+	if (log == NULL)
+		return SIGNET_ERR_MEMORY;
+	log->dir_fd = log->lock_fd = log->writer.reserve.fd = -1;
+	log->late = o->late;
+	log->arg = o->arg;
+	store_init(&log->writer.store, o);
+	err = lock_dir(log, o->dir, why, why_size);
+	if (err == SIGNET_OK)
+		err = open_store(log, o, &found, why, why_size);
+	if (err == SIGNET_OK) {
+		err = start(log, loop, &in_loop);
+		if (err != SIGNET_OK)
+			snprintf(why, why_size, "%s", "not enough memory for the log's threads");
+	}
+	if (err != SIGNET_OK) {
+		release_files(log);
+		if (!in_loop)
+			free(log);
+		return err;
+	}
+	log->news = log->writer.news;
+	*begin = found;
+	*out = log;
+	return SIGNET_OK;
+}
+
+signet_err
+ledger_each_kept(struct ledger *log, void (*each)(void *arg, const struct ledger_kept *kept, uint64_t index),
+    void *arg)
+{
+	int64_t since = store_now(&log->writer.store) - (int64_t)KEPT_DAYS * 24 * 3600 * 1000000;
+	sqlite3_stmt *row = log->reader.db.statement[DB_EACH_KEPT];
+	uint64_t n = log->news.size;
+	struct kept_row kept;
+	bool found;
+	signet_err err;
+
+	assert(log->pending == 0 && log->reading == 0);
+	sqlite3_bind_int64(row, 1, n > KEPT_ROWS ? (int64_t)(n - KEPT_ROWS) : 0);
+	while ((err = db_step(&log->reader.db, row, &found)) == SIGNET_OK && found) {
+		err = kept_decode(&kept, sqlite3_column_blob(row, 1), (size_t)sqlite3_column_bytes(row, 1));
+		if (err != SIGNET_OK)
+			break;
+		if (kept.time_us >= since)
+			each(arg, &kept.kept, (uint64_t)sqlite3_column_int64(row, 0));
+	}
+	sqlite3_reset(row);
+	return err;
+}
+
+static void
+copy_text(char *to, size_t size, const unsigned char *from)
+{
+	snprintf(to, size, "%s", from == NULL ? "" : (const char *)from);
+}
+
+signet_err
+ledger_each_tried(struct ledger *log, void (*each)(void *arg, const struct ledger_tried *tried), void *arg)
+{
+	sqlite3_stmt *row = log->reader.db.statement[DB_EACH_TRIED];
+	bool found;
+	signet_err err;
+
+	assert(log->pending == 0 && log->reading == 0);
+	while ((err = db_step(&log->reader.db, row, &found)) == SIGNET_OK && found) {
+		struct ledger_tried t = {.set = true};
+
+		copy_text(t.serial, sizeof(t.serial), sqlite3_column_text(row, 0));
+		copy_text(t.source, sizeof(t.source), sqlite3_column_text(row, 1));
+		t.pending = sqlite3_column_int(row, 2) != 0;
+		t.failures = (unsigned)sqlite3_column_int(row, 3);
+		t.last_us = sqlite3_column_int64(row, 4);
+		each(arg, &t);
+	}
+	sqlite3_reset(row);
+	return err;
+}
+
+void
+ledger_submit(struct ledger *log, struct ledger_op *op)
+{
+	buf_init(&op->entry, SIGNET_ENTRY_MAX);
+	op->err = SIGNET_OK;
+	log->pending++;
+	if (log->closing) { /* from a `done` inside ledger_close: too late to write it */
+		op->err = SIGNET_ERR_LOG_UNAVAILABLE;
+		ops_add(&log->back, op);
+		return;
+	}
+	ops_add(&log->queue, op);
+}
+
+void
+ledger_hand_over(struct ledger *log, unsigned in_flight)
+{
+	if (log->queue.count > 0)
+		writer_hand_over(&log->writer, &log->queue, in_flight);
+}
+
+size_t
+ledger_pending(const struct ledger *log)
+{
+	return log->pending;
+}
+
+bool
+ledger_available(const struct ledger *log)
+{
+	return log->news.available;
+}
+
+const char *
+ledger_why(const struct ledger *log)
+{
+	return log->news.why;
+}
+
+uint64_t
+ledger_size(const struct ledger *log)
+{
+	return log->news.size;
+}
+
+void
+ledger_last_commit(const struct ledger *log, unsigned *us, unsigned *ops)
+{
+	*us = log->news.commit_us;
+	*ops = log->news.commit_ops;
+}
+
+void
+ledger_read_row(struct ledger *log, struct ledger_read *r)
+{
+	log->reading++;
+	reader_ask(&log->reader, r);
+}
+
+void
+ledger_close(struct ledger *log, void (*closed)(void *arg), void *arg)
+{
+	assert(!log->closing);
+	ledger_hand_over(log, 0);
+	log->closing = true;
+	log->closed = closed;
+	log->closed_arg = arg;
+	writer_join(&log->writer);
+	reader_join(&log->reader);
+	writer_collect(&log->writer, &log->back, &log->news);
+	reader_collect(&log->reader, &log->read_back);
+	give_back(log);
+	release_files(log);
+	uv_close((uv_handle_t *)&log->async, on_closed);
+}

@@ -1,0 +1,195 @@
+/*
+ * Reading single rows away from the loop: a row may have to come from a slow
+ * disk.
+ *
+ * Invariant: what is handed out was checked against its leaf hash; a row that
+ * does not match is an error, never an answer.
+ */
+#include <assert.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+
+#include "ledger/entry.h"
+#include "ledger/kept.h"
+#include "ledger/reader.h"
+#include <signet/log.h>
+
+enum { STACK = 1 << 20 };
+
+void
+reads_add(struct reads *list, struct ledger_read *r)
+{
+	r->next = NULL;
+	if (list->first == NULL)
+		list->first = r;
+	else
+		list->last->next = r;
+	list->last = r;
+}
+
+struct ledger_read *
+reads_take(struct reads *list)
+{
+	struct ledger_read *r = list->first;
+
+	if (r != NULL) {
+		list->first = r->next;
+		r->next = NULL;
+	}
+	return r;
+}
+
+signet_err
+reader_init(struct reader *r)
+{
+	if (uv_mutex_init(&r->lock) != 0)
+		return SIGNET_ERR_MEMORY;
+	if (uv_cond_init(&r->wake) != 0) {
+		uv_mutex_destroy(&r->lock);
+		return SIGNET_ERR_MEMORY;
+	}
+	return SIGNET_OK;
+}
+
+void
+reader_done(struct reader *r)
+{
+	uv_cond_destroy(&r->wake);
+	uv_mutex_destroy(&r->lock);
+}
+
+static signet_err
+copy_kept(struct ledger_read *read, const void *blob, size_t len)
+{
+	struct kept_row row;
+	signet_err err;
+
+	if (blob == NULL)
+		return SIGNET_OK;
+	err = kept_decode(&row, blob, len);
+	if (err != SIGNET_OK)
+		return err;
+	read->uid = row.kept.uid;
+	read->unknown = row.kept.unknown;
+	buf_put(&read->value, row.kept.value, row.kept.value_len);
+	return read->value.failed ? SIGNET_ERR_IO : SIGNET_OK;
+}
+
+static signet_err
+copy_row(struct ledger_read *read, sqlite3_stmt *row)
+{
+	const void *bytes = sqlite3_column_blob(row, 0), *leaf = sqlite3_column_blob(row, 1);
+	size_t len = (size_t)sqlite3_column_bytes(row, 0);
+
+	merkle_leaf(read->leaf, bytes, len);
+	if (sqlite3_column_bytes(row, 1) != LEDGER_HASH || memcmp(leaf, read->leaf, LEDGER_HASH) != 0)
+		return SIGNET_ERR_IO;
+	buf_put(&read->entry, bytes, len);
+	if (read->entry.failed || !entry_time_of(bytes, len, read->time))
+		return SIGNET_ERR_IO;
+	return copy_kept(read, sqlite3_column_blob(row, 2), (size_t)sqlite3_column_bytes(row, 2));
+}
+
+static void
+read_row(struct reader *r, struct ledger_read *read)
+{
+	sqlite3_stmt *row = r->db.statement[DB_ROW];
+	bool found = false;
+
+	read->err = SIGNET_ERR_REQUEST_NOT_FOUND;
+	if (read->index > INT64_MAX)
+		return;
+	if (sqlite3_bind_int64(row, 1, (int64_t)read->index) != SQLITE_OK ||
+	    db_step(&r->db, row, &found) != SIGNET_OK)
+		read->err = SIGNET_ERR_IO;
+	if (found)
+		read->err = copy_row(read, row);
+	sqlite3_reset(row);
+	if (read->err == SIGNET_OK)
+		return;
+	buf_done(&read->entry);
+	buf_done(&read->value);
+	read->uid = (uid_t)-1;
+	read->unknown = false;
+}
+
+/* NULL: stop. */
+static struct ledger_read *
+next_read(struct reader *r)
+{
+	struct ledger_read *read;
+
+	uv_mutex_lock(&r->lock);
+	while (r->in.first == NULL && !r->stop)
+		uv_cond_wait(&r->wake, &r->lock);
+	read = reads_take(&r->in);
+	uv_mutex_unlock(&r->lock);
+	return read;
+}
+
+static void
+run(void *arg)
+{
+	struct reader *r = arg;
+	struct ledger_read *read;
+
+	while ((read = next_read(r)) != NULL) {
+		read_row(r, read);
+		uv_mutex_lock(&r->lock);
+		reads_add(&r->out, read);
+		uv_mutex_unlock(&r->lock);
+		uv_async_send(r->async);
+	}
+}
+
+signet_err
+reader_start(struct reader *r, uv_async_t *async)
+{
+	uv_thread_options_t options = {.flags = UV_THREAD_HAS_STACK_SIZE, .stack_size = STACK};
+	sigset_t all, before;
+	int rc;
+
+	r->async = async;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	rc = uv_thread_create_ex(&r->thread, &options, run, r);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return rc == 0 ? SIGNET_OK : SIGNET_ERR_MEMORY;
+}
+
+void
+reader_join(struct reader *r)
+{
+	uv_mutex_lock(&r->lock);
+	r->stop = true;
+	uv_cond_signal(&r->wake);
+	uv_mutex_unlock(&r->lock);
+	int rc = uv_thread_join(&r->thread);
+	assert(rc == 0);
+}
+
+void
+reader_ask(struct reader *r, struct ledger_read *read)
+{
+	read->uid = (uid_t)-1;
+	read->unknown = false;
+	read->time[0] = '\0';
+	buf_init(&read->entry, SIGNET_ENTRY_MAX);
+	buf_init(&read->value, KEPT_VALUE_MAX);
+	uv_mutex_lock(&r->lock);
+	reads_add(&r->in, read);
+	uv_cond_signal(&r->wake);
+	uv_mutex_unlock(&r->lock);
+}
+
+void
+reader_collect(struct reader *r, struct reads *out)
+{
+	struct ledger_read *read;
+
+	uv_mutex_lock(&r->lock);
+	while ((read = reads_take(&r->out)) != NULL)
+		reads_add(out, read);
+	uv_mutex_unlock(&r->lock);
+}

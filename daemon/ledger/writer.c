@@ -1,0 +1,364 @@
+/*
+ * Group commit. While one transaction is synced the next operations gather;
+ * when calls are few, the writer waits a little for more of those in flight, so
+ * that they share the price of the sync.
+ *
+ * Invariants: operations commit in the order of submission. A record is never
+ * lost by a full disk: first the reserve is given up for it, then it waits in
+ * the backlog. While either is the case no claim is taken, so the backlog never
+ * holds more than was in flight.
+ */
+#include <assert.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "ledger/backlog.h"
+#include "ledger/writer.h"
+
+enum {
+	GATHER_PERCENT = 30,
+	GATHER_NS = 800 * 1000,
+	MEND_MS = 500,		/* between two tries to become available again */
+	ROOM_BEYOND = 1 << 20,	/* a disk with less free than this is still full */
+	STACK = 1 << 20,
+};
+
+static const uint64_t MS = 1000 * 1000;
+
+signet_err
+writer_init(struct writer *w)
+{
+	if (uv_mutex_init(&w->lock) != 0)
+		return SIGNET_ERR_MEMORY;
+	if (uv_cond_init(&w->wake) != 0) {
+		uv_mutex_destroy(&w->lock);
+		return SIGNET_ERR_MEMORY;
+	}
+	w->wake_at = 1;
+	reserve_fill(&w->reserve);
+	return SIGNET_OK;
+}
+
+void
+writer_done(struct writer *w)
+{
+	struct ledger_op *copy;
+
+	/* what is left here keeps its claim in the log and is found again at the next start */
+	while ((copy = ops_take(&w->backlog)) != NULL)
+		backlog_free(copy);
+	uv_cond_destroy(&w->wake);
+	uv_mutex_destroy(&w->lock);
+}
+
+/* Enough of what is in flight to commit without waiting for more. */
+static size_t
+enough(unsigned in_flight)
+{
+	size_t n = ((size_t)in_flight * GATHER_PERCENT + 99) / 100;
+
+	return n > 0 ? n : 1;
+}
+
+static bool
+is_available(const struct writer *w)
+{
+	return w->reserve.whole && !w->fault && w->backlog.count == 0;
+}
+
+/* Wait until enough operations are there or the time is over; the lock is held. */
+static void
+gather(struct writer *w)
+{
+	uint64_t now = uv_hrtime(), until = now + GATHER_NS;
+
+	w->gathering = true;
+	w->wake_at = enough(w->in_flight);
+	while (w->in.count < w->wake_at && !w->stop && now < until) {
+		(void)uv_cond_timedwait(&w->wake, &w->lock, until - now);
+		now = uv_hrtime();
+	}
+	w->gathering = false;
+}
+
+/* Take the next batch; it is empty if it is time to mend or to stop. Returns false to stop. */
+static bool
+next_batch(struct writer *w, struct ops *batch)
+{
+	bool go_on;
+
+	uv_mutex_lock(&w->lock);
+	w->wake_at = 1;
+	while (w->in.count == 0 && !w->stop) {
+		uint64_t now = uv_hrtime();
+
+		if (is_available(w)) {
+			uv_cond_wait(&w->wake, &w->lock);
+			continue;
+		}
+		if (now >= w->mend_at)
+			break;
+		(void)uv_cond_timedwait(&w->wake, &w->lock, w->mend_at - now);
+	}
+	if (w->in.count > 0)
+		gather(w);
+	w->wake_at = SIZE_MAX;
+	go_on = !w->stop || w->in.count > 0;
+	ops_move(batch, &w->in);
+	uv_mutex_unlock(&w->lock);
+	return go_on;
+}
+
+static void
+explain(struct writer *w)
+{
+	uint64_t need = w->reserve.size;
+
+	if (w->fault)
+		db_explain(&w->store.db, need, w->mine.why, sizeof(w->mine.why));
+	else if (!w->reserve.whole)
+		db_explain_errno(w->store.db.path, w->reserve.error, need, w->mine.why, sizeof(w->mine.why));
+	else
+		w->mine.why[0] = '\0';
+}
+
+static signet_err
+apply_all(struct writer *w, const struct ops *list)
+{
+	signet_err err = SIGNET_OK;
+
+	for (struct ledger_op *op = list->first; op != NULL && err == SIGNET_OK; op = op->next)
+		if (op->err == SIGNET_OK)
+			err = store_apply(&w->store, op);
+	return err;
+}
+
+/* Backlog, then batch, in one transaction. Operations that already have an error are left out. */
+static signet_err
+transact(struct writer *w, const struct ops *batch)
+{
+	signet_err err = store_begin(&w->store);
+
+	if (err == SIGNET_OK) {
+		err = apply_all(w, &w->backlog);
+		if (err == SIGNET_OK)
+			err = apply_all(w, batch);
+		if (err == SIGNET_OK)
+			err = store_commit(&w->store);
+		else
+			store_rollback(&w->store);
+	}
+	w->fault = err != SIGNET_OK;
+	return err;
+}
+
+static bool
+any_left(const struct ops *batch)
+{
+	for (const struct ledger_op *op = batch->first; op != NULL; op = op->next)
+		if (op->err == SIGNET_OK)
+			return true;
+	return false;
+}
+
+/* What the failed transaction did not do comes back as undone; returns whether records are left to save. */
+static bool
+refuse_all_but_records(struct ops *batch)
+{
+	bool records = false;
+
+	for (struct ledger_op *op = batch->first; op != NULL; op = op->next) {
+		if (op->err != SIGNET_OK)
+			continue;
+		if (op->what == LEDGER_RECORD) {
+			records = true;
+			continue;
+		}
+		store_forget(op);
+		op->err = SIGNET_ERR_LOG_UNAVAILABLE;
+	}
+	return records;
+}
+
+/* The signatures exist: their records wait in memory. Without memory the claim in the log still tells of them. */
+static void
+keep_records(struct writer *w, struct ops *batch)
+{
+	for (struct ledger_op *op = batch->first; op != NULL; op = op->next) {
+		struct ledger_op *copy;
+
+		if (op->err != SIGNET_OK)
+			continue;
+		store_forget(op);
+		copy = backlog_copy(op);
+		if (copy != NULL) {
+			copy->done = w->late;
+			copy->owner = w->late_owner;
+			ops_add(&w->backlog, copy);
+		}
+		op->err = SIGNET_ERR_LOG_UNAVAILABLE;
+	}
+}
+
+static void
+forget_all(struct ops *list)
+{
+	for (struct ledger_op *op = list->first; op != NULL; op = op->next)
+		store_forget(op);
+}
+
+static void
+refuse_claims(struct ops *batch)
+{
+	for (struct ledger_op *op = batch->first; op != NULL; op = op->next)
+		if (op->what == LEDGER_CLAIM)
+			op->err = SIGNET_ERR_LOG_UNAVAILABLE;
+}
+
+/* Commit, or find for each operation what can still be done about it. Written copies go to `written`. */
+static void
+write_batch(struct writer *w, struct ops *batch, struct ops *written)
+{
+	if (!is_available(w))
+		refuse_claims(batch);
+	if (!any_left(batch) && w->backlog.count == 0)
+		return;
+	if (transact(w, batch) != SIGNET_OK) {
+		bool records = refuse_all_but_records(batch) || w->backlog.count > 0;
+
+		if (!records)
+			return;
+		reserve_give_up(&w->reserve);
+		if (transact(w, batch) != SIGNET_OK) {
+			forget_all(&w->backlog);
+			keep_records(w, batch);
+			return;
+		}
+	}
+	ops_move(written, &w->backlog);
+}
+
+/* Try to become available again: backlog first, then the reserve, then proof that claims would be taken. */
+static void
+mend(struct writer *w, struct ops *written)
+{
+	struct ops none = {0};
+
+	w->mend_at = uv_hrtime() + MEND_MS * MS;
+	if (w->backlog.count > 0)
+		write_batch(w, &none, written);
+	if (w->backlog.count > 0)
+		return;
+	if (!w->reserve.whole)
+		reserve_fill(&w->reserve);
+	if (w->reserve.whole && w->fault && reserve_has_room(&w->reserve, ROOM_BEYOND))
+		w->fault = db_probe(&w->store.db) != SIGNET_OK;
+}
+
+static void
+publish(struct writer *w, struct ops *batch, struct ops *written)
+{
+	w->mine.size = w->store.tree.size;
+	w->mine.available = is_available(w);
+	explain(w);
+	uv_mutex_lock(&w->lock);
+	ops_move(&w->out, batch);
+	ops_move(&w->out, written);
+	w->news = w->mine;
+	uv_mutex_unlock(&w->lock);
+	uv_async_send(w->async);
+}
+
+static void
+turn(struct writer *w, struct ops *batch)
+{
+	struct ops written = {0};
+	bool was_available = is_available(w);
+
+	if (batch->count > 0) {
+		uint64_t begin = uv_hrtime();
+
+		w->mine.commit_ops = (unsigned)batch->count;
+		write_batch(w, batch, &written);
+		w->mine.commit_us = (unsigned)((uv_hrtime() - begin) / 1000);
+	}
+	if (was_available && !is_available(w))
+		w->mend_at = uv_hrtime() + MEND_MS * MS;
+	if (!is_available(w) && uv_hrtime() >= w->mend_at)
+		mend(w, &written);
+	publish(w, batch, &written);
+}
+
+static void
+run(void *arg)
+{
+	struct writer *w = arg;
+	struct ops batch = {0};
+	struct ops none = {0}, written = {0};
+
+	while (next_batch(w, &batch))
+		turn(w, &batch);
+	/* the last chance of what waits */
+	if (w->backlog.count > 0) {
+		write_batch(w, &none, &written);
+		publish(w, &none, &written);
+	}
+}
+
+signet_err
+writer_start(struct writer *w, uv_async_t *async)
+{
+	uv_thread_options_t options = {.flags = UV_THREAD_HAS_STACK_SIZE, .stack_size = STACK};
+	sigset_t all, before;
+	int rc;
+
+	w->async = async;
+	w->mine.size = w->store.tree.size;
+	w->mine.available = is_available(w);
+	explain(w);
+	w->news = w->mine;
+	/* signals are the loop's */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	rc = uv_thread_create_ex(&w->thread, &options, run, w);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return rc == 0 ? SIGNET_OK : SIGNET_ERR_MEMORY;
+}
+
+void
+writer_join(struct writer *w)
+{
+	uv_mutex_lock(&w->lock);
+	w->stop = true;
+	uv_cond_signal(&w->wake);
+	uv_mutex_unlock(&w->lock);
+	int rc = uv_thread_join(&w->thread);
+	assert(rc == 0);
+}
+
+void
+writer_hand_over(struct writer *w, struct ops *list, unsigned in_flight)
+{
+	bool wake;
+
+	uv_mutex_lock(&w->lock);
+	ops_move(&w->in, list);
+	w->in_flight = in_flight;
+	if (w->gathering)
+		w->wake_at = enough(in_flight);
+	wake = w->in.count >= w->wake_at;
+	uv_mutex_unlock(&w->lock);
+	if (wake)
+		uv_cond_signal(&w->wake);
+}
+
+void
+writer_collect(struct writer *w, struct ops *out, struct writer_news *news)
+{
+	uv_mutex_lock(&w->lock);
+	ops_move(out, &w->out);
+	*news = w->news;
+	uv_mutex_unlock(&w->lock);
+}

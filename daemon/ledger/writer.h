@@ -1,0 +1,59 @@
+/*
+ * The writer thread: gathers operations, commits them together, gives them
+ * back with one wake-up. The only thread that changes the log.
+ */
+#ifndef SIGNET_LEDGER_WRITER_H
+#define SIGNET_LEDGER_WRITER_H
+
+#include <uv.h>
+
+#include "ledger/ops.h"
+#include "ledger/reserve.h"
+#include "ledger/store.h"
+
+enum { WRITER_WHY = 512 };
+
+/* What the loop may know of the writer. */
+struct writer_news {
+	uint64_t size;
+	bool available;
+	char why[WRITER_WHY];
+	unsigned commit_us, commit_ops;
+};
+
+struct writer {
+	/* the thread's own while it runs */
+	struct store store;
+	struct reserve reserve;
+	struct ops backlog;   /* copies of records that the disk did not take */
+	bool fault;	      /* a transaction failed, and none has succeeded since */
+	uint64_t mend_at;     /* next try to become available, ns of uv_hrtime */
+	struct writer_news mine;
+
+	/* shared */
+	uv_mutex_t lock;
+	uv_cond_t wake;
+	struct ops in, out;
+	unsigned in_flight;
+	size_t wake_at;	      /* signal when `in` has so many; SIZE_MAX: the thread is busy */
+	bool gathering, stop;
+	struct writer_news news;
+
+	uv_thread_t thread;
+	uv_async_t *async;
+	void (*late)(struct ledger_op *copy); /* `done` of a record that the backlog has written */
+	void *late_owner;
+};
+
+/* store and reserve are ready. Fills in what writer_start and the loop need; SIGNET_ERR_MEMORY. */
+must_check signet_err writer_init(struct writer *w);
+void writer_done(struct writer *w); /* after writer_join, or without writer_start */
+must_check signet_err writer_start(struct writer *w, uv_async_t *async);
+/* Write what was handed over, end the thread. */
+void writer_join(struct writer *w);
+
+void writer_hand_over(struct writer *w, struct ops *list, unsigned in_flight);
+/* Finished operations are added to `out`. */
+void writer_collect(struct writer *w, struct ops *out, struct writer_news *news);
+
+#endif
