@@ -79,6 +79,9 @@ message_is_complete_with_its_nul(void **state)
 	buf_u8(&w->in, 0);
 	assert_message(w, "{}");
 	assert_int_equal(w->in.len, 0);
+	/* scanning starts anew: this NUL stands before the place where the last one stood */
+	buf_u8(&w->in, 0);
+	assert_message(w, "");
 	assert_partial(w);
 }
 

@@ -24,8 +24,9 @@ int __wrap_munmap(void *page, size_t n);
 int __wrap_madvise(void *page, size_t n, int advice);
 int __real_madvise(void *page, size_t n, int advice);
 
-static unsigned interruptions; /* reads that still fail with EINTR */
-static int feed_fd = -1;       /* poll writes feed_text there: a person who types late */
+static unsigned interruptions;         /* reads that still fail with EINTR */
+static size_t broken_after = SIZE_MAX; /* reads that succeed before the device breaks */
+static int feed_fd = -1;               /* poll writes feed_text there: a person who types late */
 static const char *feed_text = "";
 static unsigned unwiped; /* pages given back with a byte left in them */
 static bool no_advice;   /* an old kernel */
@@ -37,6 +38,11 @@ __wrap_read(int fd, void *bytes, size_t n)
 		errno = EINTR;
 		return -1;
 	}
+	if (broken_after == 0) {
+		errno = EIO;
+		return -1;
+	}
+	broken_after--;
 	return __real_read(fd, bytes, n);
 }
 
@@ -391,40 +397,68 @@ read_reports_a_descriptor_that_cannot_be_read(void **state)
 
 static const char needle[] = "0815-needle-4711-needle";
 
-static void *
-read_on_this_stack(void *fd)
-{
-	struct secret *s = NULL;
+struct reader {
+	int fd;
+	struct secret *s;
+	signet_err err;
+};
 
-	if (secret_read_fd(&s, *(int *)fd) != SIGNET_OK)
-		return NULL;
-	return s;
+static void *
+read_on_this_stack(void *arg)
+{
+	struct reader *r = arg;
+
+	r->err = secret_read_fd(&r->s, r->fd);
+	return NULL;
+}
+
+/* Read the needle on a stack that can be searched afterwards. */
+static void
+assert_clean_stack(struct reader *r)
+{
+	const size_t size = 1 << 20;
+	pthread_attr_t attr;
+	pthread_t thread;
+	uint8_t *stack;
+
+	r->s = NULL;
+	r->fd = pipe_with(needle, sizeof(needle) - 1);
+	stack = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	assert_true(stack != MAP_FAILED);
+	assert_int_equal(pthread_attr_init(&attr), 0);
+	assert_int_equal(pthread_attr_setstack(&attr, stack, size), 0);
+	assert_int_equal(pthread_create(&thread, &attr, read_on_this_stack, r), 0);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	/* half of it would be too much */
+	assert_null(memmem(stack, size, needle, sizeof(needle) / 2));
+	pthread_attr_destroy(&attr);
+	__real_munmap(stack, size);
+	close(r->fd);
 }
 
 static void
 read_leaves_no_copy_on_its_stack(void **state)
 {
-	const size_t size = 1 << 20;
-	int fd = pipe_with(needle, sizeof(needle) - 1);
-	pthread_attr_t attr;
-	pthread_t thread;
-	uint8_t *stack;
-	void *s;
+	struct reader r;
 
 	(void)state;
-	stack = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	assert_true(stack != MAP_FAILED);
-	assert_int_equal(pthread_attr_init(&attr), 0);
-	assert_int_equal(pthread_attr_setstack(&attr, stack, size), 0);
-	assert_int_equal(pthread_create(&thread, &attr, read_on_this_stack, &fd), 0);
-	assert_int_equal(pthread_join(thread, &s), 0);
-	assert_secret(s, needle);
-	/* half of it would be too much */
-	assert_null(memmem(stack, size, needle, sizeof(needle) / 2));
-	secret_free(s);
-	pthread_attr_destroy(&attr);
-	__real_munmap(stack, size);
-	close(fd);
+	assert_clean_stack(&r);
+	assert_int_equal(r.err, SIGNET_OK);
+	assert_secret(r.s, needle);
+	secret_free(r.s);
+}
+
+static void
+read_that_fails_half_way_leaves_no_copy_on_its_stack(void **state)
+{
+	struct reader r;
+
+	(void)state;
+	broken_after = sizeof(needle) - 2;
+	assert_clean_stack(&r);
+	broken_after = SIZE_MAX;
+	assert_int_equal(r.err, SIGNET_ERR_IO);
+	assert_null(r.s);
 }
 
 int
@@ -448,6 +482,7 @@ main(void)
 	    cmocka_unit_test(read_waits_where_the_descriptor_does_not_block),
 	    cmocka_unit_test(read_reports_a_descriptor_that_cannot_be_read),
 	    cmocka_unit_test(read_leaves_no_copy_on_its_stack),
+	    cmocka_unit_test(read_that_fails_half_way_leaves_no_copy_on_its_stack),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
