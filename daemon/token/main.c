@@ -1,0 +1,195 @@
+/*
+ * signet-token: the process that owns one token.
+ *
+ * Started by signetd with its lanes as descriptors from SIGNET_TOKEN_FD on, and
+ * by nobody else. It reads one CONFIG, locks itself in, loads the vendor's
+ * module, looks for the token and its keys, answers with one INFO, and serves
+ * its lanes until the broker closes one of them. It never repairs itself: a
+ * result says what is fatal, and a fresh process takes over.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "token/worker.h"
+
+/* Exactly n bytes, so that nothing of a later frame is taken along. */
+static void
+receive(uint8_t *out, size_t n)
+{
+	while (n > 0) {
+		ssize_t got = recv(SIGNET_TOKEN_FD, out, n, MSG_WAITALL);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0)
+			_exit(got == 0 ? EX_OK : EX_OSERR);
+		out += got;
+		n -= (size_t)got;
+	}
+}
+
+static struct wire_config *
+receive_config(void)
+{
+	struct wire_config *c = malloc(sizeof(*c));
+	uint8_t *frame = malloc(WIRE_FRAME_MAX);
+	size_t len = 4; /* the size field, then what it announces */
+
+	if (c == NULL || frame == NULL)
+		_exit(EX_OSERR);
+	receive(frame, len);
+	len += (size_t)frame[0] | (size_t)frame[1] << 8 | (size_t)frame[2] << 16 | (size_t)frame[3] << 24;
+	if (wire_next(frame, 4, WIRE_FRAME_MAX) != 0)
+		_exit(EX_PROTOCOL);
+	receive(frame + 4, len - 4);
+	if (wire_get_config(c, frame, len) != SIGNET_OK)
+		_exit(EX_PROTOCOL);
+	free(frame);
+	return c;
+}
+
+/* The token's own words about itself. */
+static void
+describe(const struct token *t, struct wire_info *info)
+{
+	const CK_TOKEN_INFO *a = &t->about;
+
+	text_field(info->serial, sizeof(info->serial), a->serialNumber, sizeof(a->serialNumber));
+	text_field(info->label, sizeof(info->label), a->label, sizeof(a->label));
+	text_field(
+	    info->manufacturer, sizeof(info->manufacturer), a->manufacturerID, sizeof(a->manufacturerID));
+	text_field(info->model, sizeof(info->model), a->model, sizeof(a->model));
+	info->flags = (uint32_t)a->flags;
+	info->pin_min = a->ulMinPinLen > UINT8_MAX ? UINT8_MAX : (uint8_t)a->ulMinPinLen;
+	info->pin_max = a->ulMaxPinLen > UINT8_MAX ? UINT8_MAX : (uint8_t)a->ulMaxPinLen;
+}
+
+/* Certificates first: libp11 closes every session there is when it gives its slots back. */
+static uint8_t
+read_token(struct token *t, struct wire_info *info)
+{
+	struct token_certs certs;
+	signet_err err;
+	CK_RV rv;
+
+	err = certs_read(&certs, t, info->reason, sizeof(info->reason));
+	if (err != SIGNET_OK)
+		return WIRE_BROKEN;
+	rv = t->p11->C_OpenSession(t->slot, CKF_SERIAL_SESSION, NULL, NULL, &t->anchor);
+	if (rv == CKR_OK)
+		err = keys_read(t, info, &certs);
+	else
+		text_printf(info->reason, sizeof(info->reason), "C_OpenSession: %s", ckr_name((uint32_t)rv));
+	certs_done(&certs);
+	return rv == CKR_OK && err == SIGNET_OK ? WIRE_PRESENT : WIRE_BROKEN;
+}
+
+static uint8_t
+set_up(struct token *t, struct wire_info *info)
+{
+	const struct wire_config *c = t->config;
+	char *reason = info->reason;
+	size_t size = sizeof(info->reason);
+	uint8_t presence;
+
+	if (c->confine && !confine_files(c, reason, size))
+		return WIRE_BROKEN;
+	t->p11 = module_load(c->module, c->lanes == 1, reason, size);
+	if (t->p11 == NULL)
+		return WIRE_BROKEN;
+	if (c->confine && !confine_calls(reason, size))
+		return WIRE_BROKEN;
+	presence = token_find(t, reason, size);
+	if (presence != WIRE_PRESENT)
+		return presence;
+	describe(t, info);
+	presence = token_lock(t, reason, size);
+	return presence == WIRE_PRESENT ? read_token(t, info) : presence;
+}
+
+/* Chains that do not fit into one frame are cut, longest first; the own certificates go last of all. */
+static void
+put_info(struct buf *out, struct wire_info *info)
+{
+	for (uint8_t keep = WIRE_CERTS_MAX;; keep--) {
+		for (size_t i = 0; i < info->key_count; i++)
+			if (info->keys[i].cert_count > keep)
+				info->keys[i].cert_count = keep;
+		wire_put_info(out, info);
+		if (!out->failed || keep == 0)
+			return;
+		buf_reset(out);
+	}
+}
+
+static void
+send_info(struct wire_info *info)
+{
+	struct buf out;
+
+	buf_init(&out, WIRE_FRAME_MAX);
+	put_info(&out, info);
+	if (out.failed)
+		_exit(EX_OSERR);
+	lane_send(SIGNET_TOKEN_FD, out.data, out.len);
+	buf_done(&out);
+}
+
+static void *
+lane_thread(void *lane)
+{
+	lane_serve(lane);
+}
+
+/* Lane 0 stays with the main thread: a module that cannot lock has a single lane, and no other thread. */
+static _Noreturn void
+serve(struct token *t)
+{
+	struct lane *lanes = calloc(t->config->lanes, sizeof(*lanes));
+
+	if (lanes == NULL)
+		_exit(EX_OSERR);
+	for (int i = 0; i < t->config->lanes; i++) {
+		lanes[i].token = t;
+		lanes[i].fd = SIGNET_TOKEN_FD + i;
+		lane_block(lanes[i].fd);
+		if (i > 0 && pthread_create(&lanes[i].thread, NULL, lane_thread, &lanes[i]) != 0)
+			_exit(EX_OSERR);
+	}
+	lane_serve(&lanes[0]);
+}
+
+int
+main(int argc, char **argv)
+{
+	static struct token token;
+	struct wire_config *config;
+	struct wire_info *info;
+
+	(void)argv;
+	if (argc != 1) {
+		fputs("signet-token is started by signetd only\n", stderr);
+		return EX_USAGE;
+	}
+	signal(SIGPIPE, SIG_IGN);
+	confine_process(SIGNET_TOKEN_FD);
+	lane_block(SIGNET_TOKEN_FD);
+	config = receive_config();
+	confine_descriptors(SIGNET_TOKEN_FD + config->lanes);
+	token_init(&token, config);
+	info = calloc(1, sizeof(*info));
+	if (info == NULL)
+		_exit(EX_OSERR);
+	info->key_count = config->key_count;
+	info->presence = token.presence = set_up(&token, info);
+	send_info(info);
+	wire_info_done(info);
+	free(info);
+	serve(&token);
+}
