@@ -1,0 +1,63 @@
+/* A log in a temporary folder of its own, driven from a loop. Every helper fails the test where it must not. */
+#ifndef SIGNET_SUPPORT_LEDGER_CASE_H
+#define SIGNET_SUPPORT_LEDGER_CASE_H
+
+#include <uv.h>
+
+#include "ledger/ledger.h"
+
+enum { CASE_RESERVE = 1 << 20 };
+
+struct ledger_case {
+	char dir[64];
+	bool own_dir;	     /* made by case_setup, removed by case_teardown */
+	uv_loop_t loop;
+	struct ledger *log;  /* NULL while closed */
+	struct ledger_start start;
+	char why[512];
+	int64_t now_us;	     /* the wall clock; set before the log is opened or while nothing is under way */
+	const char *clock;
+	uint64_t reserve;
+	unsigned late;	     /* calls of options.late */
+	uint64_t late_index;
+	char late_id[LEDGER_REQUEST_ID_MAX + 1];
+};
+
+#define CASE_BOOT "0123456789abcdef0123456789abcdef"
+
+/* cmocka fixtures: an open log in a new folder. */
+int case_setup(void **state);
+int case_teardown(void **state);
+/* The same in a folder that exists already and stays. */
+void case_init(struct ledger_case *c, const char *dir);
+void case_done(struct ledger_case *c);
+
+signet_err case_try_open(struct ledger_case *c);
+void case_open(struct ledger_case *c);
+void case_close(struct ledger_case *c);
+void case_reopen(struct ledger_case *c);
+
+/* Submit, hand over, wait; the operation's error. The caller owns op->entry. */
+signet_err case_run(struct ledger_case *c, struct ledger_op *op);
+/* Wait until *flag. */
+void case_until(struct ledger_case *c, const bool *flag);
+/* Wait until ledger_available() is so. */
+void case_until_available(struct ledger_case *c, bool available);
+
+/* Operations with no openings, reply or note; borrowed strings. */
+struct ledger_op case_claim_op(const char *body);
+struct ledger_op case_record_op(uint64_t claim, const char *body, const char *tail);
+struct ledger_op case_append_op(const char *kind, const char *body);
+uint64_t case_claim(struct ledger_case *c, const char *body);
+uint64_t case_append(struct ledger_case *c, const char *kind, const char *body);
+
+/* Read one row; the caller owns entry and value. */
+signet_err case_read(struct ledger_case *c, uint64_t index, struct ledger_read *r);
+
+/* SQL on a connection of its own: a statement without rows, and one integer. */
+void case_exec(const struct ledger_case *c, const char *sql);
+int64_t case_int(const struct ledger_case *c, const char *sql);
+/* Rows 0 to n-1 are there, their leaves match their bytes, and the subtree hashes are those of RFC 6962. */
+void case_check_rows(const struct ledger_case *c, uint64_t n);
+
+#endif
