@@ -29,19 +29,24 @@ refuse(const char **why, const char *sentence)
 	return SIGNET_ERR_INVALID_PARAMETER;
 }
 
-/* A joiner does something visible only behind a virama or a letter that joins to its right. */
-static bool
-joins(ucs4_t before)
-{
-	int type = uc_joining_type(before);
+/* What stands before a character: right before it, and the last letter under any marks. */
+struct before {
+	ucs4_t any, letter;
+};
 
-	return uc_combining_class(before) == UC_CCC_VR || type == UC_JOINING_TYPE_D ||
-	       type == UC_JOINING_TYPE_L || type == UC_JOINING_TYPE_T;
+/* A joiner does something visible only behind a virama or a letter that joins to what follows. */
+static bool
+joins(const struct before *b)
+{
+	int type = uc_joining_type(b->letter);
+
+	return uc_combining_class(b->any) == UC_CCC_VR || type == UC_JOINING_TYPE_D ||
+	       type == UC_JOINING_TYPE_L;
 }
 
-/* NULL, or what is wrong with `c` behind `before`. */
+/* NULL, or what is wrong with `c`. */
 static const char *
-why_not_char(ucs4_t c, ucs4_t before)
+why_not_char(ucs4_t c, const struct before *b)
 {
 	if (uc_is_general_category_withtable(
 		c, UC_CATEGORY_MASK_Cc | UC_CATEGORY_MASK_Zl | UC_CATEGORY_MASK_Zp))
@@ -52,12 +57,20 @@ why_not_char(ucs4_t c, ucs4_t before)
 		return "the text has a private-use character: remove it";
 	if (uc_is_general_category_withtable(c, UC_CATEGORY_MASK_Cn))
 		return "the text has a character that Unicode does not define: remove it";
-	if ((c == ZWNJ || c == ZWJ) && joins(before))
+	if ((c == ZWNJ || c == ZWJ) && joins(b))
 		return NULL;
 	if (uc_is_general_category_withtable(c, UC_CATEGORY_MASK_Cf) ||
 	    uc_is_property_default_ignorable_code_point(c))
 		return "the text has an invisible character: remove it";
 	return NULL;
+}
+
+static void
+pass(struct before *b, ucs4_t c)
+{
+	b->any = c;
+	if (uc_joining_type(c) != UC_JOINING_TYPE_T)
+		b->letter = c;
 }
 
 static bool
@@ -78,8 +91,9 @@ signet_err
 text_check(const char *s, size_t len, const char **why)
 {
 	const uint8_t *p = (const uint8_t *)s;
+	struct before before = {0};
 	bool blank = true, ascii = true;
-	ucs4_t c, before = 0;
+	ucs4_t c;
 	const char *wrong;
 	size_t at;
 
@@ -89,9 +103,9 @@ text_check(const char *s, size_t len, const char **why)
 		return refuse(why, "the text is longer than 512 bytes: shorten it");
 	if (u8_check(p, len) != NULL)
 		return refuse(why, "the text is not valid UTF-8");
-	for (at = 0; at < len; before = c) {
+	for (at = 0; at < len; pass(&before, c)) {
 		at += (size_t)u8_mbtouc(&c, p + at, len - at);
-		wrong = why_not_char(c, before);
+		wrong = why_not_char(c, &before);
 		if (wrong != NULL)
 			return refuse(why, wrong);
 		blank = blank && uc_is_property_white_space(c);
