@@ -17,8 +17,8 @@ static const char *const sql[DB_STATEMENTS] = {
     [DB_PUT_ENTRY] = "INSERT INTO entry (idx, bytes, leaf, subtrees, kept) VALUES (?1, ?2, ?3, ?4, ?5)",
     [DB_PUT_CLAIM] = "INSERT INTO claim (id, kind, body, openings, kept) VALUES (?1, ?2, ?3, ?4, ?5)",
     [DB_DROP_CLAIM] = "DELETE FROM claim WHERE id = ?1",
-    [DB_PUT_TRIED] = "INSERT OR REPLACE INTO tried (serial, source, pending, failures, last_us) "
-		     "VALUES (?1, ?2, ?3, ?4, ?5)",
+    [DB_PUT_TRIED] = ("INSERT OR REPLACE INTO tried (serial, source, pending, failures, last_us) "
+		      "VALUES (?1, ?2, ?3, ?4, ?5)"),
     [DB_DROP_TRIED] = "DELETE FROM tried WHERE serial = ?1 AND source = ?2",
     [DB_PUT_OPENING] = "INSERT INTO opening (idx, field, salt, text) VALUES (?1, ?2, ?3, ?4)",
     [DB_PUT_PROBE] = "INSERT OR REPLACE INTO meta (key, value) VALUES ('probe', random())",
