@@ -1,0 +1,147 @@
+/*
+ * signetctl: what its verbs share. One process does one verb; memory that lives
+ * to the end of the process is left to it, secrets are not.
+ */
+#ifndef SIGNET_SIGNETCTL_CTL_H
+#define SIGNET_SIGNETCTL_CTL_H
+
+#include <jansson.h>
+#include <libintl.h>
+#include <stdio.h>
+
+#include <signet/signet.h>
+
+#include "base/base.h"
+
+#define _(text) gettext(text)
+#define N_(text) (text) /* marked for translation, translated where it is shown */
+
+/* What scripts rely on: signetctl(1), EXIT STATUS. */
+enum exit_code {
+	CTL_OK = 0,
+	CTL_FAILED = 1,	   /* anything else */
+	CTL_USAGE = 2,	   /* the command line; a choice is needed */
+	CTL_NO_DAEMON = 3, /* nobody answers on the socket */
+	CTL_REFUSED = 4,   /* not permitted, or not found */
+	CTL_PIN = 5,	   /* PIN missing, wrong, blocked, or not to be sent */
+	CTL_TOKEN = 6,	   /* the token is absent or failed */
+	CTL_SOME = 7,	   /* some files of several failed */
+	CTL_LATER = 8,	   /* nothing happened: try again later */
+	CTL_UNSURE = 9,	   /* it may have been signed: ask before a retry */
+};
+
+/*
+ * Every option there is: OPTION(ID, letter or 0, name, argument or NULL, help). A verb names those it takes.
+ * The man page is tested against this list.
+ */
+#define CTL_OPTIONS(OPTION)                                                                                  \
+	OPTION(SOCKET, 's', "socket", N_("PATH"), N_("socket of the daemon"))                                \
+	OPTION(JSON, 'j', "json", NULL, N_("print one JSON document, as the daemon has it"))                 \
+	OPTION(HELP, 'h', "help", NULL, N_("show this help"))                                                \
+	OPTION(VERSION, 'V', "version", NULL, N_("show the version"))                                        \
+	OPTION(KEY, 'k', "key", N_("NAME"), N_("key to use; may be left out where there is one only"))       \
+	OPTION(HASH, 0, "hash", N_("NAME"), N_("sha256 (default), sha384 or sha512"))                        \
+	OPTION(SCHEME, 0, "scheme", N_("NAME"), N_("pkcs1, pss, ecdsa or eddsa; default: the key's own"))    \
+	OPTION(OUT, 'o', "out", N_("PATH"), N_("where signatures go; default: beside each file"))            \
+	OPTION(STDOUT, 0, "stdout", NULL, N_("write the signature to standard output"))                      \
+	OPTION(FORCE, 'f', "force", NULL, N_("replace signature files that exist"))                          \
+	OPTION(RESUME, 0, "resume", NULL, N_("leave out files that have their signature already"))           \
+	OPTION(TITLE, 0, "title", N_("TEXT"), N_("title of the document, for people and the log"))           \
+	OPTION(NUMBER, 0, "number", N_("TEXT"), N_("number of the document"))                                \
+	OPTION(DATE, 0, "date", N_("TEXT"), N_("date of the document"))                                      \
+	OPTION(CAPACITY, 0, "capacity", N_("TEXT"), N_("in which capacity, recorded as claimed"))            \
+	OPTION(FOR, 0, "on-behalf-of", N_("NAME"), N_("for whom, recorded as claimed"))                      \
+	OPTION(REQUEST_ID, 0, "request-id", N_("ID"), N_("id of the request: the same id never signs twice")) \
+	OPTION(INDEX, 0, "index", N_("NUMBER"), N_("number of the log entry"))                               \
+	OPTION(TIMEOUT, 0, "timeout", N_("SECONDS"), N_("how long to wait, 1 to 600"))                       \
+	OPTION(PIN_FD, 0, "pin-fd", N_("NUMBER"), N_("read the PIN from this descriptor, one line"))         \
+	OPTION(LAST_TRY, 0, "last-try", NULL, N_("go on though another wrong PIN blocks the token"))         \
+	OPTION(NO_ASK, 0, "no-ask", NULL, N_("never ask on the terminal"))                                   \
+	OPTION(USES, 0, "uses", N_("NUMBER"), N_("unlock for so many signatures (default 1)"))               \
+	OPTION(SECONDS, 0, "seconds", N_("NUMBER"), N_("unlock for so many seconds (default 300)"))          \
+	OPTION(CERT, 0, "cert", N_("FILE"), N_("certificate of the signer, PEM or DER"))
+
+enum option_id {
+#define OPTION_ID(id, letter, name, arg, help) OPT_##id,
+	CTL_OPTIONS(OPTION_ID)
+#undef OPTION_ID
+	    OPT_COUNT
+};
+
+#define TAKES(id) (UINT64_C(1) << OPT_##id)
+
+struct ctl {
+	const char *value[OPT_COUNT]; /* NULL: not given; "" for those without argument */
+	char **args;		      /* what stands behind the verb */
+	int arg_count;
+	signet_conn *conn;
+};
+
+static inline bool
+given(const struct ctl *c, enum option_id id)
+{
+	return c->value[id] != NULL;
+}
+
+struct verb {
+	const char *name, *sub; /* "token", "list"; sub may be NULL */
+	const char *args, *help;
+	uint64_t takes;
+	int min_args, max_args; /* -1: any number */
+	int (*run)(struct ctl *c);
+};
+
+extern const struct verb verbs[];
+extern const size_t verb_count;
+
+/* options.c: -1, or the exit code after the fault was printed. Sets the verb. */
+int options_read(struct ctl *c, int argc, char **argv, const struct verb **verb);
+/* A number within bounds into *out, which stays where the option is not given; false after the fault was printed. */
+bool option_number(const struct ctl *c, enum option_id id, unsigned long min, unsigned long max, unsigned long *out);
+/* help.c */
+void help_print(FILE *f, const struct verb *verb); /* NULL: of the whole program */
+int verb_help(struct ctl *c);
+
+/* fail.c: a sentence on stderr, and where it helps a second one that says what to do. */
+void warn_text(const char *fmt, ...) printf_like(1, 2);
+int fail_text(enum exit_code code, const char *fmt, ...) printf_like(2, 3);
+/* For the last call on c->conn, which ended with err. */
+int fail_call(struct ctl *c, signet_err err);
+/* The same with a sentence that was kept. */
+int fail_error(signet_err err, const char *message);
+/* For an item whose error came in a result. */
+void warn_item(const char *what, signet_err err, const char *message);
+enum exit_code exit_for(signet_err err);
+int ctl_connect(struct ctl *c); /* CTL_OK, or the exit code after the fault was printed */
+
+/* print.c */
+/* A copy in which nothing can steer a terminal; never NULL. free() it. */
+char *safe_text(const char *text);
+void print_safe(FILE *f, const char *text);
+/* "2025-03-01T08:30:00Z" as local time for people; the text itself where it is none. `out` has 64 bytes. */
+const char *local_time(char *out, const char *text);
+int print_json(const json_t *value); /* CTL_OK or CTL_FAILED */
+/* The replies of a listing as one JSON array of their member `name`. */
+int print_list_json(struct ctl *c, const char *method, const char *parameters, const char *name);
+struct libscols_table;
+struct libscols_table *table_new(const char *const *headings, size_t count);
+void table_row(struct libscols_table *t, const char *const *cells, size_t count); /* NULL cells are empty */
+void table_print(struct libscols_table *t); /* and free it */
+void table_to_stderr(struct libscols_table *t);
+
+/* {"name": value} as text for signet_call, NULL where value is NULL. free() it. */
+char *json_text_of(const char *name, const char *value);
+
+/* verb_*.c */
+int verb_status(struct ctl *c);
+int verb_reload(struct ctl *c);
+int verb_keys(struct ctl *c);
+int verb_token_list(struct ctl *c);
+int verb_unlock(struct ctl *c);
+int verb_lock(struct ctl *c);
+int verb_sign(struct ctl *c);
+int verb_verify(struct ctl *c);
+int verb_collect(struct ctl *c);
+int verb_call(struct ctl *c);
+
+#endif

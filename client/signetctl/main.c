@@ -1,0 +1,76 @@
+/*
+ * signetctl: signatures, keys and tokens on the command line.
+ *
+ * Invariant: freed JSON is wiped from the first allocation on, because a reply
+ * or an error may quote what must not lie around; a PIN never becomes JSON here.
+ */
+#include <locale.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/json.h"
+
+#include "ctl.h"
+
+#define TAKES_ALWAYS (TAKES(SOCKET) | TAKES(JSON) | TAKES(HELP) | TAKES(VERSION))
+#define TAKES_PIN (TAKES(PIN_FD) | TAKES(LAST_TRY) | TAKES(NO_ASK))
+#define TAKES_UNLOCK (TAKES_ALWAYS | TAKES_PIN | TAKES(USES) | TAKES(SECONDS))
+#define TAKES_SIGN                                                                                           \
+	(TAKES_ALWAYS | TAKES_PIN | TAKES(KEY) | TAKES(HASH) | TAKES(SCHEME) | TAKES(OUT) | TAKES(STDOUT) |  \
+	    TAKES(FORCE) | TAKES(RESUME) | TAKES(TITLE) | TAKES(NUMBER) | TAKES(DATE) | TAKES(CAPACITY) |    \
+	    TAKES(FOR) | TAKES(REQUEST_ID) | TAKES(TIMEOUT))
+
+const struct verb verbs[] = {
+    {"status", NULL, "", N_("how the daemon and its tokens are"), TAKES_ALWAYS, 0, 0, verb_status},
+    {"reload", NULL, "", N_("make the daemon read its configuration again"), TAKES_ALWAYS, 0, 0, verb_reload},
+    {"keys", NULL, N_("[NAME]"), N_("the keys that you may see"), TAKES_ALWAYS, 0, 1, verb_keys},
+    {"token", "list", N_("[NAME]"), N_("the tokens that you may see"), TAKES_ALWAYS, 0, 1, verb_token_list},
+    {"token", "unlock", N_("[NAME]"), N_("give a token its PIN, for some signatures"), TAKES_UNLOCK, 0, 1,
+	verb_unlock},
+    {"token", "lock", N_("[NAME]"), N_("end an unlocking"), TAKES_ALWAYS, 0, 1, verb_lock},
+    {"unlock", NULL, N_("[NAME]"), N_("the same as token unlock"), TAKES_UNLOCK, 0, 1, verb_unlock},
+    {"lock", NULL, N_("[NAME]"), N_("the same as token lock"), TAKES_ALWAYS, 0, 1, verb_lock},
+    {"sign", NULL, N_("FILE..."), N_("sign files; each gets a FILE.sig"), TAKES_SIGN, 1, -1, verb_sign},
+    {"verify", NULL, N_("FILE [FILE.sig]"), N_("check a signature"),
+	TAKES_ALWAYS | TAKES(KEY) | TAKES(CERT) | TAKES(HASH) | TAKES(SCHEME), 1, 2, verb_verify},
+    {"collect", NULL, "", N_("what became of an earlier request; fetch its signature again"),
+	TAKES_ALWAYS | TAKES(REQUEST_ID) | TAKES(INDEX) | TAKES(OUT) | TAKES(STDOUT) | TAKES(FORCE), 0, 0,
+	verb_collect},
+    {"call", NULL, N_("METHOD [JSON]"), N_("any method of the daemon, for finding faults"),
+	TAKES_ALWAYS | TAKES(TIMEOUT), 1, 2, verb_call},
+    {"help", NULL, N_("[VERB]"), N_("show the help of a verb"), TAKES_ALWAYS, 0, 2, verb_help},
+};
+const size_t verb_count = array_len(verbs);
+
+static int
+run(struct ctl *c, int argc, char **argv)
+{
+	const struct verb *verb = NULL;
+	int code;
+
+	code = options_read(c, argc, argv, &verb);
+	if (code >= 0)
+		return code;
+	code = verb->run(c);
+	signet_close(c->conn);
+	return code;
+}
+
+int
+main(int argc, char **argv)
+{
+	struct ctl c = {0};
+	int code;
+
+	json_wipe_freed_memory();
+	(void)setlocale(LC_ALL, "");
+	(void)bindtextdomain("signet", SIGNET_LOCALEDIR);
+	(void)textdomain("signet");
+	code = run(&c, argc, argv);
+	free(c.args);
+	/* a full disk behind stdout is a failure too */
+	if (fflush(stdout) != 0 || ferror(stdout))
+		code = code == CTL_OK ? fail_text(CTL_FAILED, _("cannot write to standard output")) : code;
+	return code;
+}

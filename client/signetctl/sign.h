@@ -1,0 +1,58 @@
+/* signetctl sign: one job of one or more files with one key. */
+#ifndef SIGNET_SIGNETCTL_SIGN_H
+#define SIGNET_SIGNETCTL_SIGN_H
+
+#include "ctl.h"
+#include "hash.h"
+#include "pick.h"
+#include "pin.h"
+
+enum file_state {
+	FILE_WAITING, /* to be signed */
+	FILE_DONE,    /* signed, and the signature is where it belongs */
+	FILE_KEPT,    /* --resume: its signature was there and is good */
+	FILE_FAILED,
+};
+
+struct file {
+	const char *path;
+	char *out; /* NULL: standard output */
+	uint8_t digest[SIGNET_DIGEST_MAX];
+	char request_id[160];
+	enum file_state state;
+	enum exit_code code; /* of a failure */
+	char *why;	     /* of a failure, one sentence */
+	signet_err err;	     /* of a failure that the daemon reported */
+	uint64_t index;
+	json_t *result; /* signature and receipt for --json */
+};
+
+struct job {
+	struct ctl *c;
+	struct file *files;
+	size_t count;
+	signet_hash hash;
+	struct picked key;
+	struct pin pin;
+	unsigned timeout_ms;
+	bool progress; /* a line on the terminal that counts */
+	bool ended;    /* the daemon's last word was printed: what is open ended with it */
+};
+
+/* sign_files.c: the files, where their signatures go, their digests. CTL_OK, or the exit code. */
+int files_read(struct job *j);
+void files_hash(struct job *j);
+void files_done(struct job *j);
+/* Leave out what has a good signature (--resume); the rest of those that exist fails. */
+int files_resume(struct job *j);
+size_t files_count(const struct job *j, enum file_state state);
+void file_fail(struct file *f, enum exit_code code, const char *fmt, ...) printf_like(3, 4);
+
+/* sign_run.c: sign what waits. The exit code of what ended it, or CTL_OK; the files know how each went. */
+int sign_run(struct job *j);
+
+/* sign_report.c: what became of the files. The exit code of the program. */
+int sign_report(struct job *j);
+void sign_progress(struct job *j);
+
+#endif
