@@ -10,6 +10,7 @@
 #
 #   rsa 01   rsa4096 02   p256 03   p384 04   p521 05   ed 06
 #   bare 07  P-256 without a certificate
+#   auth 0a  P-256, CKA_ALWAYS_AUTHENTICATE
 #   weak 08  RSA 1024; k1 09 secp256k1: never to be used, neither certificate nor .pem
 #
 # Use it with SOFTHSM2_CONF=DIR/softhsm2.conf.
@@ -45,9 +46,9 @@ spki() {
 	printf '%s%s' "$2" "$point" | tr a-f A-F | basenc --base16 -d >"$work/$1.der"
 }
 
-# key NAME ID TYPE
+# key NAME ID TYPE [OPTION]
 key() {
-	tool --keypairgen --key-type "$3" --id "$2" --label "$1" --usage-sign
+	tool --keypairgen --key-type "$3" --id "$2" --label "$1" --usage-sign ${4:-}
 	case $3 in
 	rsa:*) tool --read-object --type pubkey --id "$2" -o "$work/$1.der" ;;
 	EC:prime256v1) spki "$1" 3059301306072a8648ce3d020106082a8648ce3d030107034200 5 ;;
@@ -80,6 +81,7 @@ key p384 04 EC:secp384r1 && cert p384 04
 key p521 05 EC:secp521r1 && cert p521 05
 key ed 06 EC:edwards25519 && cert ed 06
 key bare 07 EC:prime256v1
+key auth 0a EC:prime256v1 --always-auth && cert auth 0a
 key weak 08 rsa:1024
 key k1 09 EC:secp256k1
 rm -f "$dir/weak.pem"

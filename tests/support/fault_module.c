@@ -1,0 +1,300 @@
+/*
+ * libsignet-fault.so: a PKCS#11 module that fails on request. It hands out the
+ * function list of a real module with some entries replaced; each replaced call
+ * reads a script again, so that a test changes the faults of a running worker.
+ *
+ *   SIGNET_FAULT_MODULE   the real module, by default SoftHSM
+ *   SIGNET_FAULT_SCRIPT   the script; missing or empty: no fault
+ *   SIGNET_FAULT_COUNT    every C_Login appends a line here: "user" or "context"
+ *
+ * A script has one directive per line, the first that fits a call decides:
+ *
+ *   sign hang | delay MS | segv | sigbus | wrong | otherkey | rv N
+ *                     wrong: a bit of the signature flipped; otherkey: by another private key of this curve
+ *   signinit rv N
+ *   login hang | delay MS | locked | incorrect | rv N
+ *   logout rv N
+ *   slots absent | rv N
+ *   tokeninfo rv N | flags ON OFF | pinlen MIN MAX | serial TEXT
+ *
+ * "once" at the end of a line turns it into a comment when it strikes, in the
+ * file itself: a worker that is started after a crash does not meet it again.
+ * N is decimal or 0x hex. Where the real C_Sign is not to be answered, it is
+ * still called, so that its operation ends.
+ */
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <p11-kit/pkcs11.h>
+
+#define EXPORT __attribute__((visibility("default")))
+
+enum { SCRIPT_MAX = 4096, SIGNATURE_MAX = 1024 };
+
+struct fault {
+	char what[32]; /* "" if nothing is wrong */
+	char first[64], second[64];
+};
+
+static CK_FUNCTION_LIST *real;
+static CK_FUNCTION_LIST faulty;
+
+/* Line by line; a "once" that struck gets a '#' at its offset in the file. */
+static struct fault
+look(const char *operation)
+{
+	const char *path = getenv("SIGNET_FAULT_SCRIPT");
+	char text[SCRIPT_MAX + 1], *line, *next;
+	struct fault f = {.what = ""};
+	ssize_t n;
+	int fd;
+
+	fd = path == NULL ? -1 : open(path, O_RDWR | O_CLOEXEC);
+	/* a script that may only be read serves as long as nothing in it happens once */
+	if (fd < 0 && path != NULL)
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return f;
+	n = pread(fd, text, SCRIPT_MAX, 0);
+	text[n > 0 ? n : 0] = '\0';
+	for (line = text; *line != '\0'; line = next) {
+		char name[16] = "", last[16] = "";
+		size_t len = strcspn(line, "\n");
+
+		f = (struct fault){.what = ""};
+		next = line + len + (line[len] == '\n');
+		line[len] = '\0';
+		if (line[0] == '#' ||
+		    sscanf(line, "%15s %31s %63s %63s %15s", name, f.what, f.first, f.second, last) < 2)
+			continue;
+		/* which key signs is decided a call earlier */
+		if (strcmp(f.what, "otherkey") == 0)
+			strcpy(name, "signinit");
+		if (strcmp(name, operation) != 0)
+			continue;
+		if (strstr(line, " once") != NULL && pwrite(fd, "#", 1, line - text) != 1)
+			abort();
+		close(fd);
+		return f;
+	}
+	close(fd);
+	return (struct fault){.what = ""};
+}
+
+static void
+wait_ms(unsigned long ms)
+{
+	struct timespec left = {(time_t)(ms / 1000), (long)(ms % 1000) * 1000000};
+
+	while (nanosleep(&left, &left) != 0)
+		continue;
+}
+
+static void
+hit_a_hole(void)
+{
+	int *volatile nowhere = NULL;
+
+	*(volatile int *)nowhere = 1;
+}
+
+/* A page of a file that has none: what a module sees whose card file was cut short. */
+static void
+hit_the_end(void)
+{
+	int fd = memfd_create("empty", MFD_CLOEXEC);
+	volatile char *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	if (page == MAP_FAILED)
+		abort();
+	page[0] = 1;
+}
+
+/* The faults that every operation has. True if *rv is the answer. */
+static int
+strike(const struct fault *f, CK_RV *rv)
+{
+	if (strcmp(f->what, "hang") == 0)
+		for (;;)
+			pause();
+	if (strcmp(f->what, "segv") == 0)
+		hit_a_hole();
+	if (strcmp(f->what, "sigbus") == 0)
+		hit_the_end();
+	if (strcmp(f->what, "delay") == 0)
+		wait_ms(strtoul(f->first, NULL, 0));
+	if (strcmp(f->what, "rv") != 0)
+		return 0;
+	*rv = strtoul(f->first, NULL, 0);
+	return 1;
+}
+
+static CK_RV
+fault_sign(CK_SESSION_HANDLE s, CK_BYTE_PTR data, CK_ULONG len, CK_BYTE_PTR sig, CK_ULONG_PTR sig_len)
+{
+	struct fault f = look("sign");
+	CK_BYTE unused[SIGNATURE_MAX];
+	CK_ULONG unused_len = sizeof(unused);
+	CK_RV rv;
+
+	if (strike(&f, &rv)) {
+		(void)real->C_Sign(s, data, len, unused, &unused_len);
+		return rv;
+	}
+	rv = real->C_Sign(s, data, len, sig, sig_len);
+	if (rv == CKR_OK && strcmp(f.what, "wrong") == 0)
+		sig[*sig_len / 2] ^= 0x10;
+	return rv;
+}
+
+/* A private key other than `mine`, with the same EC parameters. */
+static CK_OBJECT_HANDLE
+other_key(CK_SESSION_HANDLE s, CK_OBJECT_HANDLE mine)
+{
+	CK_OBJECT_CLASS class = CKO_PRIVATE_KEY;
+	CK_BYTE curve[64];
+	CK_OBJECT_HANDLE found[16];
+	CK_ATTRIBUTE like[] = {{CKA_CLASS, &class, sizeof(class)}, {CKA_EC_PARAMS, curve, sizeof(curve)}};
+	CK_ULONG count = 0;
+
+	if (real->C_GetAttributeValue(s, mine, &like[1], 1) != CKR_OK ||
+	    real->C_FindObjectsInit(s, like, 2) != CKR_OK)
+		return mine;
+	(void)real->C_FindObjects(s, found, 16, &count);
+	(void)real->C_FindObjectsFinal(s);
+	for (CK_ULONG i = 0; i < count; i++)
+		if (found[i] != mine)
+			return found[i];
+	return mine;
+}
+
+static CK_RV
+fault_sign_init(CK_SESSION_HANDLE s, CK_MECHANISM_PTR mechanism, CK_OBJECT_HANDLE key)
+{
+	struct fault f = look("signinit");
+	CK_RV rv;
+
+	if (strike(&f, &rv))
+		return rv;
+	if (strcmp(f.what, "otherkey") == 0)
+		key = other_key(s, key);
+	return real->C_SignInit(s, mechanism, key);
+}
+
+static void
+count_login(CK_USER_TYPE user)
+{
+	const char *path = getenv("SIGNET_FAULT_COUNT");
+	const char *line = user == CKU_CONTEXT_SPECIFIC ? "context\n" : "user\n";
+	int fd = path == NULL ? -1 : open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+
+	if (path == NULL)
+		return;
+	/* a try that is not counted would make a test of PIN safety lie */
+	if (fd < 0 || write(fd, line, strlen(line)) != (ssize_t)strlen(line))
+		abort();
+	close(fd);
+}
+
+static CK_RV
+fault_login(CK_SESSION_HANDLE s, CK_USER_TYPE user, CK_UTF8CHAR_PTR pin, CK_ULONG len)
+{
+	struct fault f = look("login");
+	CK_RV rv;
+
+	count_login(user);
+	if (strike(&f, &rv))
+		return rv;
+	if (strcmp(f.what, "locked") == 0)
+		return CKR_PIN_LOCKED;
+	if (strcmp(f.what, "incorrect") == 0)
+		return CKR_PIN_INCORRECT;
+	return real->C_Login(s, user, pin, len);
+}
+
+static CK_RV
+fault_logout(CK_SESSION_HANDLE s)
+{
+	struct fault f = look("logout");
+	CK_RV rv;
+
+	return strike(&f, &rv) ? rv : real->C_Logout(s);
+}
+
+static CK_RV
+fault_slots(CK_BBOOL present, CK_SLOT_ID_PTR list, CK_ULONG_PTR count)
+{
+	struct fault f = look("slots");
+	CK_RV rv;
+
+	if (strike(&f, &rv))
+		return rv;
+	if (strcmp(f.what, "absent") != 0 || !present)
+		return real->C_GetSlotList(present, list, count);
+	*count = 0;
+	return CKR_OK;
+}
+
+static CK_RV
+fault_token_info(CK_SLOT_ID slot, CK_TOKEN_INFO_PTR about)
+{
+	struct fault f = look("tokeninfo");
+	CK_RV rv;
+
+	if (strike(&f, &rv))
+		return rv;
+	rv = real->C_GetTokenInfo(slot, about);
+	if (rv != CKR_OK)
+		return rv;
+	if (strcmp(f.what, "flags") == 0) {
+		about->flags |= strtoul(f.first, NULL, 0);
+		about->flags &= ~strtoul(f.second, NULL, 0);
+	} else if (strcmp(f.what, "pinlen") == 0) {
+		about->ulMinPinLen = strtoul(f.first, NULL, 0);
+		about->ulMaxPinLen = strtoul(f.second, NULL, 0);
+	} else if (strcmp(f.what, "serial") == 0) {
+		memset(about->serialNumber, ' ', sizeof(about->serialNumber));
+		memcpy(about->serialNumber, f.first, strnlen(f.first, sizeof(about->serialNumber)));
+	}
+	return CKR_OK;
+}
+
+static void
+load(void)
+{
+	const char *path = getenv("SIGNET_FAULT_MODULE");
+	CK_C_GetFunctionList get = NULL;
+	void *handle = dlopen(path != NULL ? path : "/usr/lib/softhsm/libsofthsm2.so", RTLD_NOW | RTLD_LOCAL);
+
+	if (handle != NULL)
+		*(void **)&get = dlsym(handle, "C_GetFunctionList");
+	if (get == NULL || get(&real) != CKR_OK)
+		return;
+	faulty = *real;
+	faulty.C_Sign = fault_sign;
+	faulty.C_SignInit = fault_sign_init;
+	faulty.C_Login = fault_login;
+	faulty.C_Logout = fault_logout;
+	faulty.C_GetSlotList = fault_slots;
+	faulty.C_GetTokenInfo = fault_token_info;
+}
+
+EXPORT CK_RV
+C_GetFunctionList(CK_FUNCTION_LIST_PTR_PTR list)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	pthread_once(&once, load);
+	if (real == NULL)
+		return CKR_LIBRARY_LOAD_FAILED;
+	faulty.C_GetFunctionList = C_GetFunctionList;
+	*list = &faulty;
+	return CKR_OK;
+}
