@@ -54,6 +54,8 @@ must_check signet_err db_open_writer(struct db *db, const char *path, uint64_t w
 must_check signet_err db_open_reader(struct db *db, const char *path, char *why, size_t size);
 void db_close(struct db *db); /* half-built is fine */
 
+/* Whether the last failure was for want of space; also after a failed db_open_writer. */
+bool db_is_full(const struct db *db);
 /* One sentence about the last failure. `need` is how many bytes to free if the disk is full. */
 void db_explain(const struct db *db, uint64_t need, char *why, size_t size);
 /* The same for a file system error outside SQLite. */

@@ -143,6 +143,9 @@ set_modes(struct db *db, uint64_t wal_limit)
 		err = db_exec(db, "PRAGMA synchronous = FULL");
 	if (err == SIGNET_OK)
 		err = db_exec(db, "PRAGMA cell_size_check = ON");
+	/* an erased opening must be gone from the file, and so must the copy of it that lay in a claim */
+	if (err == SIGNET_OK)
+		err = db_exec(db, "PRAGMA secure_delete = ON");
 	if (err == SIGNET_OK && wal_limit > 0) {
 		snprintf(text, sizeof(text), "PRAGMA journal_size_limit = %llu", (unsigned long long)wal_limit);
 		err = db_exec(db, text);
@@ -227,17 +230,39 @@ db_explain_errno(const char *path, int error, uint64_t need, char *why, size_t s
 		    strerror(error));
 }
 
+/* The last failure as the system would have put it; 0 where it was not about files. */
+static int
+failure_errno(const struct db *db)
+{
+	switch (db->code & 0xff) {
+	case SQLITE_FULL:
+		return ENOSPC;
+	case SQLITE_IOERR:
+	case SQLITE_CANTOPEN:
+		return db->system_errno != 0 ? db->system_errno : EIO;
+	case SQLITE_READONLY:
+	case SQLITE_PERM:
+		return EACCES;
+	default:
+		return 0;
+	}
+}
+
+bool
+db_is_full(const struct db *db)
+{
+	int error = failure_errno(db);
+
+	return error != 0 && is_full(db->path, error);
+}
+
 void
 db_explain(const struct db *db, uint64_t need, char *why, size_t size)
 {
-	int primary = db->code & 0xff;
+	int primary = db->code & 0xff, error = failure_errno(db);
 
-	if (primary == SQLITE_FULL)
-		db_explain_errno(db->path, ENOSPC, need, why, size);
-	else if (primary == SQLITE_IOERR || primary == SQLITE_CANTOPEN)
-		db_explain_errno(db->path, db->system_errno != 0 ? db->system_errno : EIO, need, why, size);
-	else if (primary == SQLITE_READONLY || primary == SQLITE_PERM)
-		db_explain_errno(db->path, EACCES, need, why, size);
+	if (error != 0)
+		db_explain_errno(db->path, error, need, why, size);
 	else if (primary == SQLITE_NOTADB || primary == SQLITE_CORRUPT)
 		snprintf(why, size, "%s is damaged or not a signing log (%s): restore it from a backup", db->path,
 		    sqlite3_errstr(db->code));

@@ -103,6 +103,10 @@ open_store(struct ledger *log, const struct ledger_options *o, struct ledger_sta
 	if (reserve_open(&w->reserve, log->dir_fd, "log.reserve", o->reserve) != SIGNET_OK)
 		return fail(why, size, o->dir, "cannot hold log.reserve", w->reserve.error);
 	err = db_open_writer(&w->store.db, path, o->wal_limit, why, size);
+	if (err != SIGNET_OK && db_is_full(&w->store.db)) { /* opening takes a few pages; reading must go on */
+		reserve_give_up(&w->reserve);
+		err = db_open_writer(&w->store.db, path, o->wal_limit, why, size);
+	}
 	if (err == SIGNET_OK)
 		err = recover(w, start, why, size);
 	if (err == SIGNET_OK)

@@ -37,7 +37,6 @@ writer_init(struct writer *w)
 		return SIGNET_ERR_MEMORY;
 	}
 	w->wake_at = 1;
-	reserve_fill(&w->reserve);
 	return SIGNET_OK;
 }
 
@@ -112,16 +111,11 @@ next_batch(struct writer *w, struct ops *batch)
 }
 
 static void
-explain(struct writer *w)
+fill_reserve(struct writer *w)
 {
-	uint64_t need = w->reserve.size;
-
-	if (w->fault)
-		db_explain(&w->store.db, need, w->mine.why, sizeof(w->mine.why));
-	else if (!w->reserve.whole)
-		db_explain_errno(w->store.db.path, w->reserve.error, need, w->mine.why, sizeof(w->mine.why));
-	else
-		w->mine.why[0] = '\0';
+	reserve_fill(&w->reserve);
+	if (!w->reserve.whole)
+		db_explain_errno(w->store.db.path, w->reserve.error, w->reserve.size, w->mine.why, sizeof(w->mine.why));
 }
 
 static signet_err
@@ -151,6 +145,8 @@ transact(struct writer *w, const struct ops *batch)
 			store_rollback(&w->store);
 	}
 	w->fault = err != SIGNET_OK;
+	if (w->fault)
+		db_explain(&w->store.db, w->reserve.size, w->mine.why, sizeof(w->mine.why));
 	return err;
 }
 
@@ -252,17 +248,24 @@ mend(struct writer *w, struct ops *written)
 	if (w->backlog.count > 0)
 		return;
 	if (!w->reserve.whole)
-		reserve_fill(&w->reserve);
+		fill_reserve(w);
 	if (w->reserve.whole && w->fault && reserve_has_room(&w->reserve, ROOM_BEYOND))
 		w->fault = db_probe(&w->store.db) != SIGNET_OK;
 }
 
 static void
-publish(struct writer *w, struct ops *batch, struct ops *written)
+take_stock(struct writer *w)
 {
 	w->mine.size = w->store.tree.size;
 	w->mine.available = is_available(w);
-	explain(w);
+	if (w->mine.available)
+		w->mine.why[0] = '\0';
+}
+
+static void
+publish(struct writer *w, struct ops *batch, struct ops *written)
+{
+	take_stock(w);
 	uv_mutex_lock(&w->lock);
 	ops_move(&w->out, batch);
 	ops_move(&w->out, written);
@@ -315,9 +318,8 @@ writer_start(struct writer *w, uv_async_t *async)
 	int rc;
 
 	w->async = async;
-	w->mine.size = w->store.tree.size;
-	w->mine.available = is_available(w);
-	explain(w);
+	fill_reserve(w);
+	take_stock(w);
 	w->news = w->mine;
 	/* signals are the loop's */
 	sigfillset(&all);

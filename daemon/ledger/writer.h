@@ -45,9 +45,10 @@ struct writer {
 	void *late_owner;
 };
 
-/* store and reserve are ready. Fills in what writer_start and the loop need; SIGNET_ERR_MEMORY. */
+/* SIGNET_ERR_MEMORY. */
 must_check signet_err writer_init(struct writer *w);
 void writer_done(struct writer *w); /* after writer_join, or without writer_start */
+/* store and reserve are open; the reserve is filled here. SIGNET_ERR_MEMORY. */
 must_check signet_err writer_start(struct writer *w, uv_async_t *async);
 /* Write what was handed over, end the thread. */
 void writer_join(struct writer *w);

@@ -82,6 +82,12 @@ remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
 	return remove(path);
 }
 
+void
+case_remove(const char *dir)
+{
+	assert_int_equal(nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS), 0);
+}
+
 int
 case_teardown(void **state)
 {
@@ -89,7 +95,7 @@ case_teardown(void **state)
 
 	case_done(c);
 	if (c->own_dir)
-		assert_int_equal(nftw(c->dir, remove_one, 8, FTW_DEPTH | FTW_PHYS), 0);
+		case_remove(c->dir);
 	free(c);
 	return 0;
 }

@@ -31,6 +31,8 @@ int case_teardown(void **state);
 /* The same in a folder that exists already and stays. */
 void case_init(struct ledger_case *c, const char *dir);
 void case_done(struct ledger_case *c);
+/* Remove a folder and what is in it. */
+void case_remove(const char *dir);
 
 signet_err case_try_open(struct ledger_case *c);
 void case_open(struct ledger_case *c);
