@@ -1,0 +1,550 @@
+/*
+ * Start, run and stop of everything on the loop. Stopping is a sequence that
+ * only goes forward: no new peers and calls -> claimed work is finished and
+ * recorded -> workers end -> the last entries -> the log is closed -> loop ends.
+ */
+#include "broker.h"
+
+#include <errno.h>
+#include <openssl/evp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <systemd/sd-daemon.h>
+#include <systemd/sd-id128.h>
+
+#include "clock.h"
+#include "dispatch.h"
+#include "entry.h"
+#include "identity.h"
+#include "installation.h"
+#include "journal.h"
+#include "peer.h"
+#include "request.h"
+#include "token.h"
+
+enum {
+	TICK_MS = 20,
+	UPKEEP_MS = 1000,
+	STOP_MS = 20000,	     /* for claimed work; then its workers are killed */
+	LINGER_MS = 2000,	     /* for peers to read their last reply */
+	RULE_TEXT_MAX = 32 * 1024,
+	POLICY_IN_ENTRY_MAX = 48 * 1024, /* a larger policy is in the entry as its hash only */
+};
+
+/* --- look-ups --- */
+
+struct token *
+broker_token(const struct broker *b, const char *name)
+{
+	for (size_t i = 0; i < b->token_count; i++)
+		if (strcmp(b->tokens[i]->conf->name, name) == 0)
+			return b->tokens[i];
+	return NULL;
+}
+
+struct key *
+broker_key(const struct broker *b, const char *name)
+{
+	for (size_t t = 0; t < b->token_count; t++)
+		for (size_t i = 0; i < b->tokens[t]->key_count; i++)
+			if (strcmp(b->tokens[t]->keys[i].conf->name, name) == 0)
+				return &b->tokens[t]->keys[i];
+	return NULL;
+}
+
+struct pin_state *
+broker_pin_state(struct broker *b, const char *serial)
+{
+	struct pin_row *row = b->pins;
+
+	while (row != NULL && strcmp(row->serial, serial) != 0)
+		row = row->next;
+	if (row == NULL && (row = calloc(1, sizeof(*row))) != NULL) {
+		snprintf(row->serial, sizeof(row->serial), "%s", serial);
+		row->next = b->pins;
+		b->pins = row;
+	}
+	return row != NULL ? &row->state : NULL;
+}
+
+/* --- peers --- */
+
+void
+broker_peer_here(struct broker *b, struct peer *p)
+{
+	p->next = b->peers;
+	p->prev = NULL;
+	if (p->next != NULL)
+		p->next->prev = p;
+	b->peers = p;
+	b->peer_count++;
+}
+
+void
+broker_peer_gone(struct broker *b, struct peer *p)
+{
+	if (p->prev != NULL)
+		p->prev->next = p->next;
+	else
+		b->peers = p->next;
+	if (p->next != NULL)
+		p->next->prev = p->prev;
+	b->peer_count--;
+}
+
+void
+broker_protocol_error(struct broker *b, const struct identity *who, const char *what)
+{
+	static int64_t last_us;
+	struct journal_fields fields = {.has_uid = true, .uid = who != NULL ? who->peer.uid : (uid_t)-1};
+	int64_t now = clock_monotonic_us();
+
+	b->counters.protocol_errors++;
+	if (now - last_us < 1000000)
+		return;
+	last_us = now;
+	journal(LOG_NOTICE, &fields, "a peer of uid %u broke the protocol: %s (%llu in all)", fields.uid, what,
+	    (unsigned long long)b->counters.protocol_errors);
+}
+
+void
+broker_token_gone(struct broker *b, const struct token *t)
+{
+	for (size_t i = 0; i < b->token_count; i++)
+		if (b->tokens[i] == t) { /* only at the end: a reload has taken its own out of the list */
+			memmove(&b->tokens[i], &b->tokens[i + 1], (--b->token_count - i) * sizeof(struct token *));
+			break;
+		}
+	b->tokens_going--;
+	broker_tick_on(b);
+}
+
+/* --- timers --- */
+
+static unsigned
+jobs_in_flight(const struct broker *b)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < b->token_count; i++)
+		n += b->tokens[i]->claimed + b->tokens[i]->recording;
+	return n;
+}
+
+static void
+on_hand_over(uv_prepare_t *handle)
+{
+	struct broker *b = handle->data;
+
+	if (b->log != NULL)
+		ledger_hand_over(b->log, jobs_in_flight(b));
+}
+
+static void stop_further(struct broker *b);
+
+static void
+on_tick(uv_timer_t *timer)
+{
+	struct broker *b = timer->data;
+	uint64_t now = uv_now(&b->loop);
+	bool busy = b->stopping || b->waiting != NULL;
+
+	requests_expire(b, now);
+	for (size_t i = 0; i < b->token_count; i++) {
+		token_tick(b->tokens[i], now);
+		busy = busy || token_busy(b->tokens[i]);
+	}
+	if (b->stopping)
+		stop_further(b);
+	if (!busy)
+		uv_timer_stop(&b->tick);
+}
+
+void
+broker_tick_on(struct broker *b)
+{
+	if (!uv_is_active((uv_handle_t *)&b->tick) && !uv_is_closing((uv_handle_t *)&b->tick))
+		uv_timer_start(&b->tick, on_tick, TICK_MS, TICK_MS);
+}
+
+static void
+watch_log(struct broker *b)
+{
+	struct journal_fields fields = {.message_id = SIGNET_MSG_LOG_UNAVAILABLE};
+	bool available = ledger_available(b->log);
+
+	if (available != b->log_was_available)
+		journal(available ? LOG_NOTICE : LOG_ALERT, &fields, "%s%s",
+		    available ? "the signing log can be written again" : "nothing is signed: ", ledger_why(b->log));
+	b->log_was_available = available;
+}
+
+static void
+on_upkeep(uv_timer_t *timer)
+{
+	struct broker *b = timer->data;
+	uint64_t now = uv_now(&b->loop);
+	struct peer *p = b->peers, *next;
+
+	for (; p != NULL; p = next) {
+		next = p->next;
+		peer_check_silence(p, now);
+	}
+	for (size_t i = 0; i < b->token_count; i++)
+		token_tick(b->tokens[i], now);
+	if (!b->stopping)
+		refusals_flush(b, now, false);
+	watch_log(b);
+}
+
+/* --- the policy in the log --- */
+
+static void
+add_ids(struct buf *t, const char *word, const unsigned *ids, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		buf_printf(t, "%s%u", i == 0 ? word : ",", ids[i]);
+}
+
+/* One rule in numbers and configured names: no name of a person stands in an entry. */
+static void
+add_rule(struct buf *out, const struct policy_rule *r)
+{
+	struct buf t;
+	const char *sep = " verbs=";
+
+	buf_init(&t, RULE_TEXT_MAX);
+	buf_str(&t, r->name);
+	if (r->any_user)
+		buf_str(&t, " user=*");
+	add_ids(&t, " user=", r->users, r->user_count);
+	add_ids(&t, " group=", r->groups, r->group_count);
+	for (int v = VERB_PUBLIC + 1; v < VERB_COUNT; v++)
+		if ((r->verbs & (UINT32_C(1) << v)) != 0) {
+			buf_str(&t, sep);
+			buf_str(&t, verb_name((enum verb)v));
+			sep = ",";
+		}
+	if (r->any_key)
+		buf_str(&t, " keys=*");
+	for (size_t i = 0; i < r->key_count; i++)
+		buf_printf(&t, "%s%s", i == 0 ? " keys=" : ",", r->keys[i]);
+	if (t.failed)
+		out->failed = true;
+	else
+		buf_json(out, (const char *)t.data, t.len);
+	buf_done(&t);
+}
+
+static void
+hash_text(char out[7 + 64 + 1], const void *bytes, size_t len)
+{
+	uint8_t hash[32] = {0};
+	struct buf b;
+
+	EVP_Digest(bytes, len, hash, NULL, EVP_sha256(), NULL);
+	buf_init(&b, 128);
+	buf_str(&b, "sha256:");
+	buf_hex(&b, hash, sizeof(hash));
+	snprintf(out, 72, "%.*s", (int)b.len, b.data != NULL ? (const char *)b.data : "");
+	buf_done(&b);
+}
+
+void
+broker_log_policy(struct broker *b, const char *kind)
+{
+	struct entry *e = entry_new(b, kind, NULL);
+	struct buf rules, config;
+	char hash[72];
+
+	if (e == NULL)
+		return;
+	buf_init(&rules, 16 * 1024 * 1024);
+	buf_chr(&rules, '[');
+	for (size_t i = 0; i < b->config->policy->rule_count; i++) {
+		if (i > 0)
+			buf_chr(&rules, ',');
+		add_rule(&rules, &b->config->policy->rules[i]);
+	}
+	buf_chr(&rules, ']');
+	buf_init(&config, 128);
+	buf_str(&config, "sha256:");
+	buf_hex(&config, b->config->hash, 32);
+	buf_u8(&config, 0);
+	entry_str(e, "version", SIGNET_VERSION);
+	entry_str(e, "config", (const char *)config.data);
+	hash_text(hash, rules.data, rules.len);
+	entry_str(e, "policy", hash);
+	if (!rules.failed && rules.len <= POLICY_IN_ENTRY_MAX)
+		entry_raw(e, "rules", (const char *)rules.data, rules.len);
+	if (!b->config->sandbox)
+		entry_str(e, "sandbox", "off");
+	entry_append(e);
+	buf_done(&rules);
+	buf_done(&config);
+}
+
+/* --- start --- */
+
+static void
+on_kept(void *arg, const struct ledger_kept *kept, uint64_t index)
+{
+	struct broker *b = arg;
+	struct replay *r = replay_find(&b->replay, kept->uid, kept->request_id);
+
+	if (r == NULL)
+		r = replay_bind(&b->replay, kept->uid, kept->request_id, kept->input, clock_now_us(NULL));
+	if (r == NULL)
+		return;
+	memcpy(r->input, kept->input, sizeof(r->input));
+	replay_settle(&b->replay, r, kept->unknown, index);
+}
+
+static void
+on_tried(void *arg, const struct ledger_tried *tried)
+{
+	struct pin_state *state = broker_pin_state(arg, tried->serial);
+
+	for (int s = 0; state != NULL && s < PIN_SOURCES; s++)
+		if (strcmp(pin_source_name((enum pin_source)s), tried->source) == 0) {
+			state->note[s].failures = tried->failures;
+			state->note[s].last_us = tried->last_us;
+		}
+}
+
+static signet_err
+open_log(struct broker *b, char *why, size_t why_size)
+{
+	static char boot[SD_ID128_STRING_MAX];
+	sd_id128_t id = SD_ID128_NULL;
+	struct ledger_options o = {.dir = b->config->state, .reserve = b->config->reserve, .now_us = clock_now_us,
+	    .clock_state = clock_state, .boot_id = boot};
+	struct ledger_start start;
+	signet_err err;
+
+	(void)sd_id128_get_boot(&id); /* all zeroes where there is none: said in every entry */
+	sd_id128_to_string(id, boot);
+	err = ledger_open(&b->log, &b->loop, &o, &start, why, why_size);
+	if (err != SIGNET_OK)
+		return err;
+	b->log_was_available = true;
+	if (start.recovered > 0)
+		say_warning("%llu requests were interrupted; they are in the log with outcome \"unknown\"",
+		    (unsigned long long)start.recovered);
+	if (ledger_each_kept(b->log, on_kept, b) != SIGNET_OK || ledger_each_tried(b->log, on_tried, b) != SIGNET_OK) {
+		snprintf(why, why_size, "%s/log.db: request ids or PIN notes cannot be read", b->config->state);
+		return SIGNET_ERR_IO;
+	}
+	return installation_key(b->config->state, b->installation_key, why, why_size);
+}
+
+static void
+apply_limits(struct broker *b)
+{
+	b->quota.limit[QUOTA_CONNECTIONS] = b->config->connections_per_uid;
+	b->quota.limit[QUOTA_JOBS] = b->config->jobs_per_uid;
+	b->quota.limit[QUOTA_BYTES] = b->config->bytes_per_uid;
+}
+
+static signet_err
+make_tokens(struct broker *b, struct config *c, char *why, size_t why_size)
+{
+	b->tokens = calloc(c->token_count > 0 ? c->token_count : 1, sizeof(struct token *));
+	if (b->tokens == NULL)
+		goto memory;
+	for (; b->token_count < c->token_count; b->token_count++)
+		if (token_new(&b->tokens[b->token_count], b, c, &c->tokens[b->token_count]) != SIGNET_OK)
+			goto memory;
+	return SIGNET_OK;
+memory:
+	snprintf(why, why_size, "out of memory");
+	return SIGNET_ERR_MEMORY;
+}
+
+static void
+on_stop_signal(uv_signal_t *handle, int number)
+{
+	(void)number;
+	broker_stop(handle->data);
+}
+
+static void
+on_hup(uv_signal_t *handle, int number)
+{
+	struct broker *b = handle->data;
+	char why[512];
+	json_t *changed = json_array();
+
+	(void)number;
+	sd_notify(0, "RELOADING=1");
+	if (!b->stopping && broker_reload(b, changed, why, sizeof(why)) != SIGNET_OK) {
+		struct journal_fields fields = {.message_id = SIGNET_MSG_RELOAD_FAILED};
+
+		journal(LOG_ERR, &fields, "the configuration was not changed: %s", why);
+	}
+	json_decref(changed);
+	sd_notify(0, "READY=1");
+}
+
+static void
+start_handles(struct broker *b)
+{
+	uv_signal_init(&b->loop, &b->on_term);
+	uv_signal_init(&b->loop, &b->on_int);
+	uv_signal_init(&b->loop, &b->on_hup);
+	uv_prepare_init(&b->loop, &b->hand_over);
+	uv_timer_init(&b->loop, &b->tick);
+	uv_timer_init(&b->loop, &b->upkeep);
+	b->on_term.data = b->on_int.data = b->on_hup.data = b;
+	b->hand_over.data = b->tick.data = b->upkeep.data = b;
+	uv_signal_start(&b->on_term, on_stop_signal, SIGTERM);
+	uv_signal_start(&b->on_int, on_stop_signal, SIGINT);
+	uv_signal_start(&b->on_hup, on_hup, SIGHUP);
+	uv_prepare_start(&b->hand_over, on_hand_over);
+	uv_timer_start(&b->upkeep, on_upkeep, UPKEEP_MS, UPKEEP_MS);
+}
+
+signet_err
+broker_start(struct broker *b, const char *config_path, char *why, size_t why_size)
+{
+	signet_err err;
+
+	memset(b, 0, sizeof(*b));
+	b->config_path = config_path;
+	b->started_us = clock_now_us(NULL);
+	err = dispatch_init(why, why_size);
+	if (err == SIGNET_OK)
+		err = config_load(&b->config, config_path, why, why_size);
+	if (err != SIGNET_OK)
+		return err;
+	uv_loop_init(&b->loop);
+	apply_limits(b);
+	snprintf(why, why_size, "out of memory");
+	err = replay_init(&b->replay);
+	if (err == SIGNET_OK)
+		err = identity_self(&b->self);
+	if (err == SIGNET_OK)
+		err = open_log(b, why, why_size);
+	if (err == SIGNET_OK)
+		err = make_tokens(b, b->config, why, why_size);
+	if (err == SIGNET_OK)
+		err = listener_start(&b->listener, b, b->config->socket, why, why_size);
+	if (err != SIGNET_OK)
+		return err; /* the process ends: the kernel takes back what was opened */
+	start_handles(b);
+	if (!b->config->sandbox) {
+		struct journal_fields fields = {.message_id = SIGNET_MSG_SANDBOX_OFF};
+
+		journal(LOG_WARNING, &fields, "sandbox = off: token drivers run unconfined");
+	}
+	broker_log_policy(b, "start");
+	for (size_t i = 0; i < b->token_count; i++)
+		token_start(b->tokens[i]);
+	return SIGNET_OK;
+}
+
+static void
+free_rest(struct broker *b)
+{
+	refusals_done(&b->refusals);
+	replay_done(&b->replay);
+	while (b->pins != NULL) {
+		struct pin_row *row = b->pins;
+
+		b->pins = row->next;
+		free(row);
+	}
+	identity_unref(b->self);
+	free(b->tokens);
+	config_unref(b->config);
+	dispatch_done();
+}
+
+int
+broker_run(struct broker *b)
+{
+	sd_notifyf(0, "READY=1\nSTATUS=%zu tokens known, log has %llu entries", b->token_count,
+	    (unsigned long long)ledger_size(b->log));
+	uv_run(&b->loop, UV_RUN_DEFAULT);
+	uv_loop_close(&b->loop);
+	free_rest(b);
+	return b->exit_code;
+}
+
+/* --- stop --- */
+
+static void
+on_log_closed(void *arg)
+{
+	struct broker *b = arg;
+	uv_handle_t *handles[] = {(uv_handle_t *)&b->on_term, (uv_handle_t *)&b->on_int, (uv_handle_t *)&b->on_hup,
+	    (uv_handle_t *)&b->hand_over, (uv_handle_t *)&b->tick, (uv_handle_t *)&b->upkeep};
+
+	b->log = NULL;
+	for (size_t i = 0; i < array_len(handles); i++)
+		uv_close(handles[i], NULL);
+}
+
+static void
+close_log(struct broker *b)
+{
+	struct entry *e;
+
+	refusals_flush(b, 0, true);
+	e = entry_new(b, "stop", NULL);
+	if (e != NULL) {
+		entry_str(e, "version", SIGNET_VERSION);
+		entry_append(e);
+	}
+	b->closed_log = true;
+	uv_prepare_stop(&b->hand_over);
+	ledger_close(b->log, on_log_closed, b);
+}
+
+void
+broker_stop(struct broker *b)
+{
+	struct peer *p = b->peers, *next;
+
+	if (b->stopping)
+		return;
+	b->stopping = true;
+	b->stop_deadline_ms = uv_now(&b->loop) + STOP_MS;
+	sd_notify(0, "STOPPING=1");
+	listener_stop(&b->listener);
+	for (size_t i = 0; i < b->token_count; i++) {
+		b->tokens_going++;
+		token_stop(b->tokens[i]);
+	}
+	for (; p != NULL; p = next) {
+		next = p->next;
+		peer_drain(p);
+	}
+	broker_tick_on(b);
+}
+
+/* Called from the tick until everything is gone. */
+static void
+stop_further(struct broker *b)
+{
+	uint64_t now = uv_now(&b->loop);
+
+	if (b->closed_log)
+		return;
+	if (b->tokens_going > 0) {
+		if (now >= b->stop_deadline_ms)
+			for (size_t i = 0; i < b->token_count; i++)
+				token_on_hung(b->tokens[i]);
+		return;
+	}
+	if (b->peers != NULL) { /* their replies are on the way; who does not read is not waited for */
+		if (b->stop_deadline_ms > now + LINGER_MS)
+			b->stop_deadline_ms = now + LINGER_MS;
+		if (now < b->stop_deadline_ms)
+			return;
+		for (struct peer *p = b->peers; p != NULL; p = p->next)
+			peer_close(p);
+	}
+	close_log(b);
+}

@@ -1,0 +1,91 @@
+/*
+ * Everything that lives on the loop, and who owns it. The broker holds no
+ * token and loads no module; it parses hostile JSON, decides and records.
+ */
+#ifndef SIGNET_SIGNETD_BROKER_H
+#define SIGNET_SIGNETD_BROKER_H
+
+#include <jansson.h>
+#include <uv.h>
+
+#include "config.h"
+#include "ledger/ledger.h"
+#include "listener.h"
+#include "pin.h"
+#include "quota.h"
+#include "refusal.h"
+#include "replay.h"
+
+struct identity;
+struct key;
+struct peer;
+struct request;
+struct token;
+
+struct counters { /* since the start, for status */
+	uint64_t calls, protocol_errors, refusals;
+};
+
+struct pin_row { /* our count of PIN tries of one token serial */
+	struct pin_row *next;
+	char serial[80];
+	struct pin_state state;
+};
+
+struct broker {
+	uv_loop_t loop;
+	const char *config_path;
+	struct config *config;
+	struct identity *self;
+	struct ledger *log;
+	struct listener listener;
+	struct quota quota;
+	struct refusals refusals;
+	struct replay_map replay;
+	struct pin_row *pins;
+	struct counters counters;
+	int64_t started_us;
+	uint64_t batches; /* numbers batches */
+	uint8_t installation_key[32]; /* of documentTag */
+
+	struct token **tokens; /* in the order of the configuration; freed ones leave when all are gone */
+	size_t token_count;
+	size_t tokens_going; /* removed ones that still finish something */
+	struct peer *peers;
+	size_t peer_count;
+	struct request *waiting; /* requests with a deadline */
+
+	uv_signal_t on_term, on_int, on_hup;
+	uv_prepare_t hand_over; /* before the loop sleeps: the log gets what this turn submitted */
+	uv_timer_t tick;	/* every 20 ms while something has a deadline */
+	uv_timer_t upkeep;	/* every second */
+	bool stopping, closed_log, log_was_available;
+	uint64_t stop_deadline_ms;
+	int exit_code;
+};
+
+/* Read the configuration, open the log, listen, start workers. `why` gets one sentence. */
+must_check signet_err broker_start(struct broker *b, const char *config_path, char *why, size_t why_size);
+/* Until a signal ends it; returns the exit status. */
+int broker_run(struct broker *b);
+/* Begin to stop: no new call, what is claimed is finished and recorded. */
+void broker_stop(struct broker *b);
+/* All or nothing; `changed` gets the names of the tokens that were restarted. SIGNET_ERR_RELOAD_FAILED. */
+must_check signet_err broker_reload(struct broker *b, json_t *changed, char *why, size_t why_size);
+
+struct key *broker_key(const struct broker *b, const char *name);
+struct token *broker_token(const struct broker *b, const char *name);
+/* The row of this serial, made on first sight; NULL without memory. */
+struct pin_state *broker_pin_state(struct broker *b, const char *serial);
+
+void broker_tick_on(struct broker *b);
+void broker_peer_here(struct broker *b, struct peer *p);
+void broker_peer_gone(struct broker *b, struct peer *p);
+/* Its memory is about to go. */
+void broker_token_gone(struct broker *b, const struct token *t);
+/* Counted, and told to the journal at most once a second. */
+void broker_protocol_error(struct broker *b, const struct identity *who, const char *what);
+/* `start`, `reload`: the effective policy and the hash of the configuration. */
+void broker_log_policy(struct broker *b, const char *kind);
+
+#endif

@@ -1,0 +1,130 @@
+/*
+ * Errors as the interface files declare them. fault_parameters() is checked
+ * against those declarations by a test, code by code.
+ */
+#include "fault.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+void
+fault_set(struct fault *f, signet_err err, const char *subject, const char *fmt, ...)
+{
+	va_list ap;
+
+	memset(f, 0, sizeof(*f));
+	f->err = err;
+	f->index = -1;
+	if (subject != NULL)
+		snprintf(f->subject, sizeof(f->subject), "%s", subject);
+	va_start(ap, fmt);
+	vsnprintf(f->message, sizeof(f->message), fmt, ap);
+	va_end(ap);
+}
+
+static bool
+is_service_error(signet_err err)
+{
+	switch (err) {
+	case SIGNET_ERR_INTERFACE_NOT_FOUND:
+	case SIGNET_ERR_METHOD_NOT_FOUND:
+	case SIGNET_ERR_METHOD_NOT_IMPLEMENTED:
+	case SIGNET_ERR_INVALID_PARAMETER:
+	case SIGNET_ERR_PERMISSION_DENIED:
+	case SIGNET_ERR_EXPECTED_MORE:
+		return true;
+	default:
+		return false;
+	}
+}
+
+void
+fault_name(const struct fault *f, const char *interface, char *out, size_t size)
+{
+	const char *wire = err_wire_name(f->err);
+
+	if (wire == NULL) { /* a condition of our own that no client can act on */
+		interface = "org.signetd.Signer";
+		wire = "Busy";
+	}
+	snprintf(out, size, "%s.%s", is_service_error(f->err) ? "org.varlink.service" : interface, wire);
+}
+
+const char *
+fault_message(const struct fault *f)
+{
+	return f->message[0] != '\0' ? f->message : signet_strerror(f->err);
+}
+
+static json_t *
+text_or_null(const char *s)
+{
+	return s != NULL && s[0] != '\0' ? json_string(s) : json_null();
+}
+
+static json_t *
+index_or_null(int64_t index)
+{
+	return index >= 0 ? json_integer(index) : json_null();
+}
+
+static json_t *
+service_parameters(const struct fault *f)
+{
+	switch (f->err) {
+	case SIGNET_ERR_INTERFACE_NOT_FOUND:
+		return json_pack("{s:s}", "interface", f->subject);
+	case SIGNET_ERR_METHOD_NOT_FOUND:
+	case SIGNET_ERR_METHOD_NOT_IMPLEMENTED:
+		return json_pack("{s:s}", "method", f->subject);
+	case SIGNET_ERR_INVALID_PARAMETER:
+		return json_pack("{s:s,s:s}", "parameter", f->subject, "message", fault_message(f));
+	default:
+		return json_object();
+	}
+}
+
+json_t *
+fault_parameters(const struct fault *f)
+{
+	const char *m = fault_message(f);
+
+	if (is_service_error(f->err))
+		return service_parameters(f);
+	switch (f->err) {
+	case SIGNET_ERR_KEY_NOT_FOUND:
+	case SIGNET_ERR_SEAL_KEY:
+		return json_pack("{s:s,s:s}", "key", f->subject, "message", m);
+	case SIGNET_ERR_NOT_PERMITTED:
+		return json_pack("{s:o,s:s}", "rule", text_or_null(f->rule), "message", m);
+	case SIGNET_ERR_TOKEN_NOT_FOUND:
+	case SIGNET_ERR_PIN_REQUIRED:
+	case SIGNET_ERR_PIN_INCORRECT:
+	case SIGNET_ERR_PIN_LAST_TRY:
+		return json_pack("{s:s,s:s}", "token", f->subject, "message", m);
+	case SIGNET_ERR_PIN_BLOCKED:
+		return json_pack("{s:s,s:n,s:s}", "token", f->subject, "contact", "message", m);
+	case SIGNET_ERR_TOKEN_ABSENT:
+		return json_pack("{s:s,s:o,s:n,s:s}", "token", f->subject, "holder", text_or_null(f->holder), "lastSeen",
+		    "message", m);
+	case SIGNET_ERR_TOKEN_FAILED:
+		return json_pack("{s:s,s:s,s:o,s:s}", "token", f->subject, "reason", f->reason, "index",
+		    index_or_null(f->index), "message", m);
+	case SIGNET_ERR_TIMEOUT:
+	case SIGNET_ERR_REQUEST_ID_REUSED:
+	case SIGNET_ERR_OUTCOME_UNKNOWN:
+		return json_pack("{s:o,s:s}", "index", index_or_null(f->index), "message", m);
+	case SIGNET_ERR_UNSUPPORTED:
+		return json_pack("{s:s,s:s}", "what", f->subject, "message", m);
+	case SIGNET_ERR_LOG_UNAVAILABLE:
+		return json_pack("{s:s,s:s}", "reason", f->reason, "message", m);
+	case SIGNET_ERR_BAD_DIGEST:
+	case SIGNET_ERR_REQUEST_NOT_FOUND:
+	case SIGNET_ERR_RELOAD_FAILED:
+		return json_pack("{s:s}", "message", m);
+	default: /* Busy, and what no client can act on */
+		return json_pack("{s:i,s:s}", "retryAfterMs", f->retry_after_ms > 0 ? f->retry_after_ms : 1000,
+		    "message", m);
+	}
+}

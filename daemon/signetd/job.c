@@ -1,0 +1,245 @@
+/* Jobs: their memory and their members of an entry, in the order of <signet/log.h>. */
+#include "job.h"
+
+#include <assert.h>
+#include <openssl/evp.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <signet/log.h>
+
+#include "broker.h"
+#include "replay.h"
+#include "token.h"
+
+struct job *
+job_new(enum job_kind kind, struct token *t, struct identity *who)
+{
+	static uint32_t number;
+	struct job *j = calloc(1, sizeof(*j));
+
+	if (j == NULL)
+		return NULL;
+	j->kind = kind;
+	j->token = t;
+	j->number = ++number;
+	j->who = identity_ref(who);
+	j->fault.index = -1;
+	buf_init(&j->body, SIGNET_ENTRY_MAX);
+	buf_init(&j->tail, 4096);
+	return j;
+}
+
+void
+job_free(struct job *j)
+{
+	if (j == NULL)
+		return;
+	if (j->replay != NULL) /* refused before the token: the requestId is free again */
+		replay_release(&j->token->broker->replay, j->replay);
+	for (size_t i = 0; i < j->opening_count; i++)
+		free(j->openings[i].text);
+	if (j->user != NULL) {
+		quota_release(j->user, QUOTA_JOBS, 1);
+		quota_user_put(&j->token->broker->quota, j->user);
+	}
+	secret_free(j->pin);
+	buf_done(&j->body);
+	buf_done(&j->tail);
+	buf_done(&j->op.entry);
+	identity_unref(j->who);
+	free(j);
+}
+
+void
+job_detach(struct job *j)
+{
+	j->finished = NULL;
+	j->owner = NULL;
+	if (j->state != JOB_QUEUED)
+		return;
+	job_list_remove(&j->token->queued, j);
+	job_free(j);
+}
+
+void
+job_list_push(struct job_list *l, struct job *j)
+{
+	j->next = NULL;
+	j->prev = l->last;
+	if (l->last != NULL)
+		l->last->next = j;
+	else
+		l->first = j;
+	l->last = j;
+	l->count++;
+}
+
+void
+job_list_push_front(struct job_list *l, struct job *j)
+{
+	j->prev = NULL;
+	j->next = l->first;
+	if (l->first != NULL)
+		l->first->prev = j;
+	else
+		l->last = j;
+	l->first = j;
+	l->count++;
+}
+
+void
+job_list_remove(struct job_list *l, struct job *j)
+{
+	assert(l->count > 0);
+	if (j->prev != NULL)
+		j->prev->next = j->next;
+	else
+		l->first = j->next;
+	if (j->next != NULL)
+		j->next->prev = j->prev;
+	else
+		l->last = j->prev;
+	j->next = j->prev = NULL;
+	l->count--;
+}
+
+const char *
+job_entry_kind(const struct job *j)
+{
+	switch (j->kind) {
+	case JOB_SIGN:
+		return "sign";
+	case JOB_UNLOCK:
+		return "unlock";
+	default:
+		return "lock";
+	}
+}
+
+static void
+add_json(struct buf *b, const char *name, const char *text)
+{
+	buf_str(b, name);
+	buf_json(b, text, strlen(text));
+}
+
+static bool
+is_opening_of(const struct ledger_opening *o, const char *name)
+{
+	return strcmp(o->field, name) == 0;
+}
+
+/* SHA-256(salt || text): what the entry says of an opening. */
+static void
+add_opening(struct buf *b, const struct ledger_opening *o)
+{
+	static EVP_MD_CTX *ctx;
+	uint8_t hash[32];
+	bool ok;
+
+	if (ctx == NULL)
+		ctx = EVP_MD_CTX_new();
+	ok = ctx != NULL && EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) == 1 &&
+	     EVP_DigestUpdate(ctx, o->salt, sizeof(o->salt)) == 1 &&
+	     EVP_DigestUpdate(ctx, o->text, strlen(o->text)) == 1 && EVP_DigestFinal_ex(ctx, hash, NULL) == 1;
+	if (!ok) {
+		b->failed = true;
+		return;
+	}
+	buf_str(b, ",\"");
+	buf_str(b, o->field);
+	buf_str(b, "\":\"sha256:");
+	buf_hex(b, hash, sizeof(hash));
+	buf_chr(b, '"');
+}
+
+static void
+add_openings(struct job *j, const char *const *names)
+{
+	for (; *names != NULL; names++)
+		for (size_t i = 0; i < j->opening_count; i++)
+			if (is_opening_of(&j->openings[i], *names))
+				add_opening(&j->body, &j->openings[i]);
+}
+
+static void
+add_signature_members(struct job *j)
+{
+	static const char *const document[] = {"number", "title", "date", "documentId", NULL};
+	static const char *const person[] = {"capacity", "onBehalfOf", "reason", NULL};
+	static const char *const scheme[] = {"", "pkcs1", "pss", "ecdsa", "eddsa"};
+	char digest[DIGEST_TEXT_MAX];
+
+	digest_format(&j->digest, digest);
+	buf_str(&j->body, ",\"operation\":\"sign\",\"digest\":\"");
+	buf_str(&j->body, digest);
+	buf_str(&j->body, "\",\"format\":\"raw\",\"level\":\"b\",\"scheme\":\"");
+	buf_str(&j->body, scheme[j->scheme]);
+	buf_chr(&j->body, '"');
+	if (j->document_tag[0] != '\0')
+		add_json(&j->body, ",\"documentTag\":", j->document_tag);
+	add_openings(j, document);
+	if (j->media_type[0] != '\0')
+		add_json(&j->body, ",\"mediaType\":", j->media_type);
+	add_openings(j, person);
+	if (j->request_id[0] != '\0')
+		add_json(&j->body, ",\"requestId\":", j->request_id);
+}
+
+void
+job_compose_body(struct job *j, const char *rule)
+{
+	struct buf *b = &j->body;
+
+	buf_put(b, j->who->members.data, j->who->members.len);
+	if (rule != NULL)
+		add_json(b, ",\"rule\":", rule);
+	if (j->proof != NULL)
+		add_json(b, ",\"proof\":", j->proof);
+	if (j->kind == JOB_SIGN) {
+		buf_chr(b, ',');
+		buf_str(b, j->key->members);
+		add_signature_members(j);
+		return;
+	}
+	add_json(b, ",\"token\":", j->token->conf->name);
+	if (j->token->serial[0] != '\0')
+		add_json(b, ",\"tokenSerial\":", j->token->serial);
+}
+
+static void
+add_signature_hash(struct job *j)
+{
+	static EVP_MD *sha256;
+	uint8_t hash[32];
+
+	if (sha256 == NULL)
+		sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+	if (sha256 == NULL || EVP_Digest(j->sig, j->sig_len, hash, NULL, sha256, NULL) != 1) {
+		j->tail.failed = true;
+		return;
+	}
+	buf_str(&j->tail, ",\"signatureHash\":\"sha256:");
+	buf_hex(&j->tail, hash, sizeof(hash));
+	buf_chr(&j->tail, '"');
+}
+
+void
+job_compose_tail(struct job *j, const char *outcome, const char *detail)
+{
+	buf_str(&j->tail, "\"outcome\":\"");
+	buf_str(&j->tail, outcome);
+	buf_chr(&j->tail, '"');
+	if (j->fault.err != SIGNET_OK) {
+		const char *name = err_wire_name(j->fault.err);
+
+		buf_str(&j->tail, ",\"error\":\"");
+		buf_str(&j->tail, name != NULL ? name : "Internal");
+		buf_chr(&j->tail, '"');
+	}
+	if (detail != NULL && detail[0] != '\0')
+		add_json(&j->tail, ",\"detail\":", detail);
+	if (j->sig_len > 0)
+		add_signature_hash(j);
+}

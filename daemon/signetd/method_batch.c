@@ -1,0 +1,322 @@
+/*
+ * SignBatch: many digests, one key, one PIN. Results are sent as they come;
+ * the newest one is held back until the next, so that the last reply is known
+ * to be the last. With a PIN, one login serves the batch and ends before that
+ * last reply [DESIGN: leases].
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "broker.h"
+#include "dispatch.h"
+#include "permit.h"
+#include "signing.h"
+#include "token.h"
+
+enum { ITEMS_MAX = 1000, IN_FLIGHT_MAX = 32, BATCH_SECONDS = 3600 };
+
+struct batch {
+	struct request *r;
+	struct sign_params params;
+	const json_t *items;
+	size_t count, next, done;
+	struct signing *under_way[IN_FLIGHT_MAX];
+	size_t in_flight;
+	struct secret *pin;
+	struct token *token; /* whose lease this batch has; NULL: none */
+	struct job *unlock, *relock;
+	struct buf held;
+	bool has_held, launching;
+};
+
+static void launch(struct batch *b);
+
+static void
+batch_free(struct batch *b)
+{
+	secret_free(b->pin);
+	buf_done(&b->held);
+	free(b);
+}
+
+static void
+leave_all(struct batch *b)
+{
+	for (size_t i = 0; i < IN_FLIGHT_MAX; i++)
+		if (b->under_way[i] != NULL) {
+			signing_leave(b->under_way[i]);
+			free(b->under_way[i]);
+		}
+	if (b->unlock != NULL)
+		job_detach(b->unlock);
+	if (b->relock != NULL)
+		job_detach(b->relock);
+	else if (b->token != NULL)
+		(void)token_end_batch(b->token, b->params.batch, b->r->who, NULL, NULL, NULL);
+}
+
+static void
+on_cancel(struct request *r)
+{
+	struct batch *b = r->state;
+
+	r->state = NULL;
+	r->cancel = NULL;
+	r->resume = NULL;
+	leave_all(b);
+	batch_free(b);
+}
+
+/* --- results --- */
+
+static void
+write_result(struct batch *b, int item, const struct fault *f, const struct outcome *o)
+{
+	struct buf *out = &b->held;
+
+	buf_reset(out);
+	buf_str(out, "{\"result\":{\"item\":");
+	buf_dec(out, (uint64_t)item);
+	buf_chr(out, ',');
+	if (f->err == SIGNET_OK) {
+		receipt_write(out, b->r->broker->config->origin, o);
+	} else {
+		const char *name = err_wire_name(f->err), *message = fault_message(f);
+
+		buf_str(out, "\"error\":\"");
+		buf_str(out, name != NULL ? name : "Busy");
+		buf_str(out, "\",\"message\":");
+		buf_json(out, message, strlen(message));
+	}
+	buf_str(out, "}}");
+}
+
+static void
+finish(struct batch *b)
+{
+	struct request *r = b->r;
+	struct buf last = b->held;
+
+	buf_init(&b->held, 1);
+	r->cancel = NULL;
+	r->resume = NULL;
+	batch_free(b);
+	request_reply_text(r, &last);
+	buf_done(&last);
+}
+
+static void
+on_relocked(struct job *j)
+{
+	struct batch *b = j->owner;
+
+	b->relock = NULL;
+	b->token = NULL;
+	finish(b);
+}
+
+static void
+finish_when_locked(struct batch *b)
+{
+	struct token *t = b->token;
+
+	if (t == NULL || !token_end_batch(t, b->params.batch, b->r->who, on_relocked, b, &b->relock))
+		finish(b);
+}
+
+static void
+on_item(struct signing *s)
+{
+	struct batch *b = s->owner;
+
+	if (b->has_held)
+		request_continue_text(b->r, &b->held);
+	b->has_held = true;
+	write_result(b, s->item, &s->fault, &s->outcome);
+	for (size_t i = 0; i < IN_FLIGHT_MAX; i++)
+		if (b->under_way[i] == s)
+			b->under_way[i] = NULL;
+	secret_free(s->pin);
+	free(s);
+	b->in_flight--;
+	b->done++;
+	if (b->done == b->count)
+		finish_when_locked(b);
+	else if (!b->launching)
+		launch(b);
+}
+
+/* --- items --- */
+
+static void
+start_item(struct batch *b, size_t slot)
+{
+	struct signing *s = calloc(1, sizeof(*s));
+	const json_t *item = json_array_get(b->items, b->next);
+
+	if (s == NULL)
+		abort(); /* a few hundred bytes: nothing else would work either; the log is safe */
+	s->r = b->r;
+	s->params = &b->params;
+	s->item = (int)b->next++;
+	s->digest = json_member_str(item, "digest");
+	s->document = json_object_get(item, "document");
+	s->request_id = json_member_str(item, "requestId");
+	s->done = on_item;
+	s->owner = b;
+	b->under_way[slot] = s;
+	b->in_flight++;
+	signing_start(s);
+}
+
+static size_t
+free_slot(const struct batch *b)
+{
+	size_t i = 0;
+
+	while (b->under_way[i] != NULL)
+		i++;
+	return i;
+}
+
+/*
+ * The batch may end inside start_item, with its last result; `last_started` says so beforehand, because afterwards
+ * there may be no batch to ask.
+ */
+static void
+launch(struct batch *b)
+{
+	bool last_started = false;
+
+	b->launching = true;
+	while (!last_started && b->next < b->count && b->in_flight < IN_FLIGHT_MAX && !request_congested(b->r)) {
+		last_started = b->next + 1 == b->count;
+		if (last_started)
+			b->launching = false;
+		start_item(b, free_slot(b));
+	}
+	if (!last_started)
+		b->launching = false;
+}
+
+static void
+on_resume(struct request *r)
+{
+	launch(r->state);
+}
+
+/* --- the PIN of the batch --- */
+
+static void
+on_unlocked(struct job *j)
+{
+	struct batch *b = j->owner;
+	struct request *r = b->r;
+
+	b->unlock = NULL;
+	if (j->fault.err == SIGNET_OK) {
+		b->token = j->token;
+		launch(b);
+		return;
+	}
+	r->cancel = NULL;
+	r->resume = NULL;
+	batch_free(b);
+	request_fail(r, &j->fault);
+}
+
+static bool
+unlock(struct batch *b, struct fault *f)
+{
+	struct request *r = b->r;
+	struct key *k = permit_key(r->broker, r->who, r->method, b->params.key_name, f);
+	struct job *j;
+
+	if (k == NULL || !permit_pin(r->broker, r->who, r->method, k->token, f))
+		return false;
+	j = job_new(JOB_UNLOCK, k->token, r->who);
+	if (j == NULL) {
+		fault_set(f, SIGNET_ERR_BUSY, NULL, "out of memory; try again later");
+		return false;
+	}
+	j->verb = VERB_UNLOCK;
+	j->source = PIN_CALL;
+	j->pin = b->pin;
+	b->pin = NULL;
+	j->last_try = b->params.last_try;
+	j->batch = b->params.batch;
+	j->uses = b->count;
+	j->seconds = BATCH_SECONDS;
+	j->finished = on_unlocked;
+	j->owner = b;
+	b->unlock = j;
+	if (token_submit(k->token, j) == SIGNET_OK)
+		return true;
+	b->unlock = NULL;
+	job_free(j);
+	fault_set(f, SIGNET_ERR_BUSY, NULL, "too many requests wait for this token");
+	return false;
+}
+
+static bool
+needs_token(const struct batch *b)
+{
+	for (size_t i = 0; i < b->count; i++)
+		if (!signing_is_replay(b->r, json_member_str(json_array_get(b->items, i), "requestId")))
+			return true;
+	return false;
+}
+
+static bool
+begin(struct batch *b, struct fault *f)
+{
+	struct request *r = b->r;
+
+	if (!sign_params_read(r, &b->params, &b->pin, f))
+		return false;
+	if (b->count < 1 || b->count > ITEMS_MAX) {
+		fault_set(f, SIGNET_ERR_INVALID_PARAMETER, "items", "1 to %d items", ITEMS_MAX);
+		return false;
+	}
+	if (b->count > 1 && !r->call.more) {
+		fault_set(f, SIGNET_ERR_EXPECTED_MORE, NULL, "%s", "");
+		return false;
+	}
+	if (b->pin == NULL || !needs_token(b))
+		return true;
+	b->params.batch = ++r->broker->batches;
+	return true;
+}
+
+void
+method_sign_batch(struct request *r)
+{
+	struct batch *b = calloc(1, sizeof(*b));
+	struct fault f;
+
+	if (b == NULL) {
+		request_fail_with(r, SIGNET_ERR_BUSY, NULL, "out of memory; try again later");
+		return;
+	}
+	b->r = r;
+	b->items = json_object_get(r->call.parameters, "items");
+	b->count = json_array_size(b->items);
+	buf_init(&b->held, 256 * 1024);
+	if (!begin(b, &f)) {
+		batch_free(b);
+		request_fail(r, &f);
+		return;
+	}
+	r->state = b;
+	r->cancel = on_cancel;
+	r->resume = on_resume;
+	request_wait(r, b->params.timeout_ms);
+	if (b->params.batch == 0) {
+		launch(b);
+	} else if (!unlock(b, &f)) {
+		r->cancel = NULL;
+		r->resume = NULL;
+		batch_free(b);
+		request_fail(r, &f);
+	}
+}

@@ -1,0 +1,151 @@
+/* ListKeys: public data only, from memory; never touches a token. */
+#include <stdlib.h>
+
+#include "base/base64.h"
+#include "broker.h"
+#include "clock.h"
+#include "dispatch.h"
+#include "permit.h"
+#include "token.h"
+
+static const char *
+algorithm_name(const struct wire_key *k, char *out, size_t size)
+{
+	switch (k->algorithm) {
+	case WIRE_RSA:
+		snprintf(out, size, "rsa-%u", k->bits);
+		return out;
+	case WIRE_P256:
+		return "p-256";
+	case WIRE_P384:
+		return "p-384";
+	case WIRE_P521:
+		return "p-521";
+	case WIRE_ED25519:
+		return "ed25519";
+	default:
+		return "unknown";
+	}
+}
+
+static json_t *
+schemes_of(const struct wire_key *k)
+{
+	switch (k->algorithm) {
+	case WIRE_RSA:
+		return json_pack("[s,s]", "pkcs1", "pss");
+	case WIRE_P256:
+	case WIRE_P384:
+	case WIRE_P521:
+		return json_pack("[s]", "ecdsa");
+	case WIRE_ED25519:
+		return json_pack("[s]", "eddsa");
+	default:
+		return json_array();
+	}
+}
+
+static json_t *
+certificates_of(const struct wire_key *k)
+{
+	static char text[BASE64_LEN(WIRE_CERT_MAX)];
+	json_t *list = json_array();
+
+	for (unsigned i = 0; i < k->cert_count; i++) {
+		base64_encode(text, k->certs[i].der, k->certs[i].len);
+		json_array_append_new(list, json_stringn(text, BASE64_LEN(k->certs[i].len)));
+	}
+	return list;
+}
+
+static json_t *
+text_or_null(const char *s)
+{
+	return s != NULL && s[0] != '\0' ? json_string(s) : json_null();
+}
+
+static json_t *
+reason_of(const struct key *k)
+{
+	if (k->token->reason[0] != '\0')
+		return json_string(k->token->reason);
+	return text_or_null(k->info.reason);
+}
+
+static json_t *
+describe_key(const struct key *k)
+{
+	static const char *const uses[] = {"personal", "seal", "timestamp", "log"};
+	const struct config_key *c = k->conf;
+	char alg[16], until[CLOCK_TEXT] = "";
+
+	if (k->info.not_after != 0)
+		clock_format(k->info.not_after * 1000000, until);
+	return json_pack("{s:s,s:s,s:s,s:o,s:o,s:s,s:o,s:[s],s:o,s:o,s:s,s:o}", "name", c->name, "token",
+	    k->token->conf->name, "use", uses[c->use], "holder",
+	    text_or_null(c->holder != NULL ? c->holder : k->token->conf->holder), "organisation",
+	    text_or_null(c->organisation), "algorithm", algorithm_name(&k->info, alg, sizeof(alg)), "schemes",
+	    schemes_of(&k->info), "formats", "raw", "certificates", certificates_of(&k->info), "notAfter",
+	    text_or_null(until), "state", key_state_name(k), "reason", reason_of(k));
+}
+
+/* The n-th key (from 0) that the caller may list, or NULL. */
+static const struct key *
+nth_key(const struct request *r, size_t n)
+{
+	for (size_t t = 0; t < r->broker->token_count; t++)
+		for (size_t i = 0; i < r->broker->tokens[t]->key_count; i++) {
+			const struct key *k = &r->broker->tokens[t]->keys[i];
+
+			if (permit_again(r->broker, r->who, r->method->verb, k->conf->name).permitted && n-- == 0)
+				return k;
+		}
+	return NULL;
+}
+
+static void
+reply_key(struct request *r, const struct key *k)
+{
+	request_reply(r, json_pack("{s:o}", "key", describe_key(k)));
+}
+
+static void
+list_all(struct request *r)
+{
+	const struct key *k = nth_key(r, 0), *next;
+	struct fault f;
+
+	if (k == NULL) { /* an empty list has no reply of its own in Varlink: it is a named error */
+		(void)permit_key(r->broker, r->who, r->method, "", &f);
+		fault_set(&f, SIGNET_ERR_KEY_NOT_FOUND, "", "there is no key that you may use");
+		request_fail(r, &f);
+		return;
+	}
+	if (!r->call.more && nth_key(r, 1) != NULL) {
+		request_fail_with(r, SIGNET_ERR_EXPECTED_MORE, NULL, "%s", "");
+		return;
+	}
+	for (size_t n = 1; (next = nth_key(r, n)) != NULL; n++) {
+		request_continue(r, json_pack("{s:o}", "key", describe_key(k)));
+		k = next;
+	}
+	reply_key(r, k);
+}
+
+void
+method_list_keys(struct request *r)
+{
+	const char *name = json_member_str(r->call.parameters, "key");
+	struct fault f;
+	const struct key *k;
+
+	if (name == NULL) {
+		list_all(r);
+		return;
+	}
+	k = permit_key(r->broker, r->who, r->method, name, &f);
+	if (k == NULL)
+		request_fail(r, &f);
+	else
+		reply_key(r, k);
+}

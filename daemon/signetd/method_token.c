@@ -1,0 +1,275 @@
+/* org.signetd.Token: what is there, unlocking, locking. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "broker.h"
+#include "clock.h"
+#include "dispatch.h"
+#include "permit.h"
+#include "token.h"
+
+enum { DEFAULT_USES = 1, DEFAULT_SECONDS = 300, ANSWER_MS = 300000 };
+
+/* --- List --- */
+
+static json_t *
+text_or_null(const char *s)
+{
+	return s != NULL && s[0] != '\0' ? json_string(s) : json_null();
+}
+
+static json_t *
+visible_keys(const struct request *r, const struct token *t)
+{
+	json_t *names = json_array();
+
+	for (size_t i = 0; i < t->key_count; i++)
+		if (permit_again(r->broker, r->who, r->method->verb, t->keys[i].conf->name).permitted)
+			json_array_append_new(names, json_string(t->keys[i].conf->name));
+	return names;
+}
+
+/* What is left of an unlocking, where the caller may use it; a standing one has neither count nor end. */
+static void
+add_lease(json_t *o, const struct request *r, const struct token *t)
+{
+	const struct lease *l = &t->lease;
+	char until[CLOCK_TEXT];
+
+	if (!token_lease_serves(t, r->who->peer.uid, 0) || !l->stands || l->stored)
+		return;
+	json_object_set_new(o, "uses", json_integer((json_int_t)l->uses));
+	clock_format(clock_now_us(NULL) + ((int64_t)l->until_ms - (int64_t)uv_now(&r->broker->loop)) * 1000, until);
+	json_object_set_new(o, "until", json_string(until));
+}
+
+static unsigned
+pin_failures(const struct token *t)
+{
+	unsigned n = 0;
+
+	for (int s = 0; s < PIN_SOURCES; s++)
+		n += t->pin->note[s].failures;
+	return n;
+}
+
+static json_t *
+describe(const struct request *r, const struct token *t)
+{
+	json_t *o = json_pack("{s:s,s:s,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:b,s:i,s:i}", "name", t->conf->name, "state",
+	    token_state_name(t), "reason", text_or_null(t->reason), "serial", text_or_null(t->serial), "label",
+	    text_or_null(t->label), "manufacturer", text_or_null(t->manufacturer), "model", text_or_null(t->model),
+	    "holder", text_or_null(t->conf->holder), "keys", visible_keys(r, t), "shared",
+	    t->lease.stands && t->lease.shared, "pinFailures", (int)pin_failures(t), "waiting", (int)t->queued.count);
+
+	if (o != NULL)
+		add_lease(o, r, t);
+	return json_pack("{s:o}", "token", o);
+}
+
+static const struct token *
+nth_token(const struct request *r, size_t n)
+{
+	for (size_t i = 0; i < r->broker->token_count; i++) {
+		const struct token *t = r->broker->tokens[i];
+
+		if (permit_on_token(r->broker, r->who, r->method->verb, t).permitted && n-- == 0)
+			return t;
+	}
+	return NULL;
+}
+
+static void
+list_all(struct request *r)
+{
+	const struct token *t = nth_token(r, 0), *next;
+	struct fault f;
+
+	if (t == NULL) {
+		(void)permit_token(r->broker, r->who, r->method, "", &f);
+		fault_set(&f, SIGNET_ERR_TOKEN_NOT_FOUND, "", "there is no token that you may use");
+		request_fail(r, &f);
+		return;
+	}
+	if (!r->call.more && nth_token(r, 1) != NULL) {
+		request_fail_with(r, SIGNET_ERR_EXPECTED_MORE, NULL, "%s", "");
+		return;
+	}
+	for (size_t n = 1; (next = nth_token(r, n)) != NULL; n++) {
+		request_continue(r, describe(r, t));
+		t = next;
+	}
+	request_reply(r, describe(r, t));
+}
+
+void
+method_token_list(struct request *r)
+{
+	const char *name = json_member_str(r->call.parameters, "token");
+	struct fault f;
+	const struct token *t;
+
+	if (name == NULL) {
+		list_all(r);
+		return;
+	}
+	t = permit_token(r->broker, r->who, r->method, name, &f);
+	if (t == NULL)
+		request_fail(r, &f);
+	else
+		request_reply(r, describe(r, t));
+}
+
+/* --- Unlock and Lock: one job, one reply --- */
+
+static void
+on_cancel(struct request *r)
+{
+	struct job *j = r->state;
+
+	r->cancel = NULL;
+	r->state = NULL;
+	job_detach(j);
+}
+
+static void
+on_unlocked(struct job *j)
+{
+	struct request *r = j->owner;
+	char until[CLOCK_TEXT];
+
+	r->cancel = NULL;
+	if (j->fault.err != SIGNET_OK) {
+		request_fail(r, &j->fault);
+		return;
+	}
+	clock_format(j->lease_until_us, until);
+	request_reply(r, json_pack("{s:s,s:I,s:s}", "token", j->token->conf->name, "uses", (json_int_t)j->lease_uses,
+			     "until", until));
+}
+
+static void
+on_locked(struct job *j)
+{
+	struct request *r = j->owner;
+
+	r->cancel = NULL;
+	if (j->fault.err != SIGNET_OK)
+		request_fail(r, &j->fault);
+	else
+		request_reply(r, json_object());
+}
+
+static void
+submit(struct request *r, struct job *j, void (*finished)(struct job *j))
+{
+	struct quota_user *user = r->user;
+
+	j->verb = j->kind == JOB_UNLOCK ? VERB_UNLOCK : VERB_NONE; /* a locking was judged above, for good */
+	j->finished = finished;
+	j->owner = r;
+	if (!quota_charge(&r->broker->quota, user, QUOTA_JOBS, 1)) {
+		job_free(j);
+		request_fail_with(r, SIGNET_ERR_BUSY, NULL, "you have too many requests waiting (jobs-per-uid)");
+		return;
+	}
+	j->user = quota_user_get(&r->broker->quota, user->uid);
+	r->state = j;
+	r->cancel = on_cancel;
+	request_wait(r, ANSWER_MS);
+	if (token_submit(j->token, j) != SIGNET_OK) {
+		r->cancel = NULL;
+		job_free(j);
+		request_fail_with(r, SIGNET_ERR_BUSY, NULL, "too many requests wait for this token");
+	}
+}
+
+static bool
+read_limit(const json_t *params, const char *name, uint64_t fallback, unsigned max, uint64_t *out, struct fault *f)
+{
+	const json_t *v = json_object_get(params, name);
+	json_int_t n = json_integer_value(v);
+
+	*out = fallback < max ? fallback : max;
+	if (!json_is_integer(v))
+		return true;
+	if (n < 1 || n > (json_int_t)max) {
+		fault_set(f, SIGNET_ERR_INVALID_PARAMETER, name, "%s: 1 to %u on this token", name, max);
+		return false;
+	}
+	*out = (uint64_t)n;
+	return true;
+}
+
+static bool
+fill_unlock(struct request *r, struct job *j, struct fault *f)
+{
+	json_t *params = r->call.parameters;
+	json_t *pin = json_object_get(params, "pin");
+	const struct config_token *conf = j->token->conf;
+
+	if (!read_limit(params, "uses", DEFAULT_USES, conf->uses_max, &j->uses, f) ||
+	    !read_limit(params, "seconds", DEFAULT_SECONDS, conf->seconds_max, &j->seconds, f))
+		return false;
+	j->source = PIN_CALL;
+	j->last_try = json_is_true(json_object_get(params, "lastTry"));
+	if (secret_take(&j->pin, (void *)(uintptr_t)json_string_value(pin), json_string_length(pin)) == SIGNET_OK)
+		return true;
+	fault_set(f, SIGNET_ERR_INVALID_PARAMETER, "pin", "a PIN has 1 to %d bytes", SECRET_MAX);
+	return false;
+}
+
+void
+method_token_unlock(struct request *r)
+{
+	struct fault f;
+	struct token *t = permit_token(r->broker, r->who, r->method,
+	    json_member_str(r->call.parameters, "token"), &f);
+	struct job *j = NULL;
+
+	if (t != NULL && permit_pin(r->broker, r->who, r->method, t, &f)) {
+		j = job_new(JOB_UNLOCK, t, r->who);
+		if (j == NULL)
+			fault_set(&f, SIGNET_ERR_BUSY, NULL, "out of memory; try again later");
+	}
+	if (j == NULL || !fill_unlock(r, j, &f)) {
+		job_free(j);
+		request_fail(r, &f);
+		return;
+	}
+	submit(r, j, on_unlocked);
+}
+
+/* One's own unlocking, or any with `admin`: locking is never dangerous, but it is not everyone's to do. */
+static bool
+may_lock(struct request *r, const struct token *t, struct fault *f)
+{
+	if (!t->lease.stands || t->lease.shared || t->lease.owner == r->who->peer.uid ||
+	    permit_again(r->broker, r->who, VERB_ADMIN, NULL).permitted)
+		return true;
+	fault_set(f, SIGNET_ERR_NOT_PERMITTED, NULL, "another person unlocked this token; he or an administrator locks it");
+	return false;
+}
+
+void
+method_token_lock(struct request *r)
+{
+	const char *name = json_member_str(r->call.parameters, "token");
+	struct token *t = NULL;
+	struct job *j = NULL;
+	struct fault f;
+
+	if (permit_again(r->broker, r->who, VERB_ADMIN, NULL).permitted)
+		t = broker_token(r->broker, name);
+	if (t == NULL)
+		t = permit_token(r->broker, r->who, r->method, name, &f);
+	if (t != NULL && may_lock(r, t, &f)) {
+		j = job_new(JOB_LOCK, t, r->who);
+		if (j == NULL)
+			fault_set(&f, SIGNET_ERR_BUSY, NULL, "out of memory; try again later");
+	}
+	if (j == NULL)
+		request_fail(r, &f);
+	else
+		submit(r, j, on_locked);
+}

@@ -1,0 +1,563 @@
+/*
+ * The life of a token: worker up, information, work, worker lost, worker up.
+ * Recovery is always a fresh process. A generation of the worker shares
+ * nothing with the one before: login, lease, handles die with it.
+ */
+#include "token.h"
+
+#include <p11-kit/pkcs11.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "broker.h"
+#include "clock.h"
+#include "credential.h"
+#include "entry.h"
+#include "journal.h"
+#include "token_lease.h"
+#include "token_queue.h"
+
+enum {
+	ABSENT_RETRY_MS = 2000,
+	FAILED_RETRY_MS = 5000,
+	CRASHES_UNTIL_FAILED = 4, /* in a row, without one good result: stop letting callers wait for it */
+	TOKEN_ENTRIES_MAX = 10,	  /* in ten minutes */
+	FOLD_MS = 600000,
+};
+
+static void on_respawn(uv_timer_t *timer);
+
+const char *
+token_state_name(const struct token *t)
+{
+	switch (t->state) {
+	case TOKEN_LOCKED:
+		return "locked";
+	case TOKEN_READY:
+		return "ready";
+	case TOKEN_BLOCKED:
+		return "blocked";
+	case TOKEN_FAILED:
+		return "failed";
+	default:
+		return "absent";
+	}
+}
+
+const char *
+key_state_name(const struct key *k)
+{
+	const struct token *t = k->token;
+
+	if (t->state == TOKEN_STARTING || t->state == TOKEN_ABSENT || t->state == TOKEN_FAILED)
+		return token_state_name(t);
+	switch (k->info.state) {
+	case WIRE_KEY_FOUND:
+		return token_state_name(t);
+	case WIRE_KEY_AMBIGUOUS:
+		return "ambiguous";
+	case WIRE_KEY_UNUSABLE:
+		return "unusable";
+	default:
+		return "missing";
+	}
+}
+
+/* State changes in the log; a token that comes and goes all day does not fill it. */
+static void
+log_state(struct token *t, const char *detail)
+{
+	const char *state = token_state_name(t);
+	uint64_t now = uv_now(&t->broker->loop);
+
+	if (strcmp(state, t->logged) == 0)
+		return;
+	if (now - t->logged_since_ms >= FOLD_MS) {
+		t->logged_since_ms = now;
+		t->logged_count = 0;
+	}
+	if (t->logged_count >= TOKEN_ENTRIES_MAX) {
+		t->unlogged++;
+		return;
+	}
+	t->logged_count++;
+	t->unlogged = 0;
+	snprintf(t->logged, sizeof(t->logged), "%s", state);
+	entry_token(t->broker, t, state, detail);
+}
+
+/* --- new, start, stop --- */
+
+static signet_err
+compose_members(struct key *k)
+{
+	struct buf b;
+	const struct token *t = k->token;
+
+	buf_init(&b, 4096);
+	buf_str(&b, "\"key\":");
+	buf_json(&b, k->conf->name, strlen(k->conf->name));
+	if (k->info.cert_count > 0) {
+		buf_printf(&b, ",\"certSerial\":\"%s\",\"certHash\":\"sha256:", k->info.cert_serial);
+		buf_hex(&b, k->info.cert_hash, sizeof(k->info.cert_hash));
+		buf_chr(&b, '"');
+	}
+	buf_str(&b, ",\"token\":");
+	buf_json(&b, t->conf->name, strlen(t->conf->name));
+	if (t->serial[0] != '\0') {
+		buf_str(&b, ",\"tokenSerial\":");
+		buf_json(&b, t->serial, strlen(t->serial));
+	}
+	char *members = b.failed ? NULL : strndup((const char *)b.data, b.len);
+
+	buf_done(&b);
+	if (members == NULL)
+		return SIGNET_ERR_MEMORY;
+	free(k->members);
+	k->members = members;
+	return SIGNET_OK;
+}
+
+static signet_err
+take_keys(struct token *t)
+{
+	size_t token = (size_t)(t->conf - t->config->tokens);
+	size_t n = 0;
+
+	for (size_t i = 0; i < t->config->key_count; i++)
+		n += t->config->keys[i].token == token;
+	t->keys = calloc(n > 0 ? n : 1, sizeof(*t->keys));
+	if (t->keys == NULL)
+		return SIGNET_ERR_MEMORY;
+	for (size_t i = 0; i < t->config->key_count; i++) {
+		struct key *k = &t->keys[t->key_count];
+
+		if (t->config->keys[i].token != token)
+			continue;
+		k->token = t;
+		k->slot = (uint16_t)t->key_count++;
+		k->conf = &t->config->keys[i];
+		if (compose_members(k) != SIGNET_OK)
+			return SIGNET_ERR_MEMORY;
+	}
+	return SIGNET_OK;
+}
+
+static void
+token_free(struct token *t)
+{
+	for (size_t i = 0; i < t->key_count; i++) {
+		free(t->keys[i].info.certs);
+		free(t->keys[i].members);
+	}
+	free(t->keys);
+	config_unref(t->config);
+	free(t);
+}
+
+signet_err
+token_new(struct token **out, struct broker *b, struct config *c, const struct config_token *conf)
+{
+	struct token *t = calloc(1, sizeof(*t));
+
+	if (t == NULL)
+		return SIGNET_ERR_MEMORY;
+	t->broker = b;
+	t->config = config_ref(c);
+	t->conf = conf;
+	t->pin = broker_pin_state(b, conf->name);
+	if (t->pin == NULL || take_keys(t) != SIGNET_OK) {
+		token_free(t);
+		return SIGNET_ERR_MEMORY;
+	}
+	snprintf(t->reason, sizeof(t->reason), "its driver is being started");
+	uv_timer_init(&b->loop, &t->respawn);
+	t->respawn.data = t;
+	*out = t;
+	return SIGNET_OK;
+}
+
+void
+token_rebind(struct token *t, struct config *c, const struct config_token *conf)
+{
+	size_t token = (size_t)(conf - c->tokens), n = 0;
+
+	config_ref(c);
+	for (size_t i = 0; i < c->key_count; i++)
+		if (c->keys[i].token == token)
+			t->keys[n++].conf = &c->keys[i]; /* equal sections: the same keys in the same order */
+	config_unref(t->config);
+	t->config = c;
+	t->conf = conf;
+}
+
+static void
+start_worker(struct token *t)
+{
+	char why[200];
+
+	t->retire = false;
+	t->started_ms = uv_now(&t->broker->loop);
+	t->worker_starts++;
+	if (worker_start(&t->worker, t, why, sizeof(why)) == SIGNET_OK) {
+		broker_tick_on(t->broker);
+		return;
+	}
+	t->worker = NULL;
+	t->state = TOKEN_FAILED;
+	snprintf(t->reason, sizeof(t->reason), "%s", why);
+	say_error("token %s: %s", t->conf->name, why);
+	uv_timer_start(&t->respawn, on_respawn, FAILED_RETRY_MS, 0);
+}
+
+static void
+on_respawn(uv_timer_t *timer)
+{
+	struct token *t = timer->data;
+
+	if (t->worker == NULL && !t->removed)
+		start_worker(t);
+}
+
+void
+token_start(struct token *t)
+{
+	t->state = TOKEN_STARTING;
+	start_worker(t);
+}
+
+static void
+on_timer_closed(uv_handle_t *handle)
+{
+	struct token *t = handle->data;
+
+	broker_token_gone(t->broker, t);
+	token_free(t);
+}
+
+static void
+drop_worker(struct token *t)
+{
+	if (t->worker != NULL)
+		worker_kill(t->worker);
+	t->worker = NULL;
+}
+
+static bool
+is_idle(const struct token *t)
+{
+	return t->claimed == 0 && t->recording == 0 && t->queued.count == 0;
+}
+
+void
+token_stop(struct token *t)
+{
+	struct fault f;
+
+	t->removed = true;
+	fault_set(&f, SIGNET_ERR_BUSY, NULL, "the daemon is stopping or its configuration has changed; try again");
+	token_fail_queued(t, &f);
+	token_settle(t);
+}
+
+/* --- lost --- */
+
+static void
+schedule(struct token *t, uint64_t delay_ms)
+{
+	if (!t->removed)
+		uv_timer_start(&t->respawn, on_respawn, delay_ms, 0);
+}
+
+/* First at once, then 100, 200, 400 ... ms, at most 5 s. */
+static uint64_t
+back_off_ms(const struct token *t)
+{
+	unsigned n = t->failures_in_a_row;
+	uint64_t ms = n <= 1 ? 0 : UINT64_C(100) << (n - 2 > 6 ? 6 : n - 2);
+
+	return ms > FAILED_RETRY_MS ? FAILED_RETRY_MS : ms;
+}
+
+static void
+fail_claimed(struct token *t, struct job_list *sent, bool hung)
+{
+	struct job *j;
+	struct job_list ready = t->ready;
+
+	memset(&t->ready, 0, sizeof(t->ready));
+	while ((j = sent->first) != NULL) { /* the token may have used the key: nobody knows */
+		job_list_remove(sent, j);
+		t->claimed--;
+		lease_lost(t, j);
+		token_fault(t, &j->fault);
+		if (hung)
+			fault_set(&j->fault, SIGNET_ERR_TIMEOUT, NULL,
+			    "the token did not answer in time; its driver was restarted");
+		token_record_failed(t, j, true, hung ? "hung" : "driver ended");
+	}
+	while ((j = ready.first) != NULL) { /* never sent */
+		job_list_remove(&ready, j);
+		t->claimed--;
+		lease_unsent(t, j);
+		token_fault(t, &j->fault);
+		token_record_failed(t, j, false, "driver ended");
+	}
+}
+
+static void
+lose(struct token *t, const char *why, bool hung)
+{
+	struct job_list sent = {.count = 0};
+	struct journal_fields fields = {.message_id = SIGNET_MSG_TOKEN_FAILED, .token = t->conf->name};
+
+	if (t->worker == NULL)
+		return;
+	worker_take_jobs(t->worker, &sent);
+	drop_worker(t);
+	memset(&t->lease, 0, sizeof(t->lease));
+	t->storing = false;
+	t->locking = false;
+	t->failures_in_a_row++;
+	snprintf(t->reason, sizeof(t->reason), "%s", why);
+	t->state = TOKEN_FAILED;
+	journal(LOG_WARNING, &fields, "token %s: %s; starting a new one", t->conf->name, why);
+	log_state(t, hung ? "hung" : "driver ended");
+	fail_claimed(t, &sent, hung);
+	t->failures++;
+	if (t->failures_in_a_row < CRASHES_UNTIL_FAILED)
+		t->state = TOKEN_STARTING; /* callers may wait for the next one */
+	schedule(t, back_off_ms(t));
+	token_run(t);
+}
+
+void
+token_on_lost(struct token *t, const char *why)
+{
+	lose(t, why, false);
+}
+
+void
+token_on_hung(struct token *t)
+{
+	lose(t, "it did not answer in time", true);
+}
+
+/* --- information --- */
+
+static void
+take_key_info(struct key *k, struct wire_key *from)
+{
+	free(k->info.certs);
+	k->info = *from;
+	from->certs = NULL; /* taken */
+	from->cert_count = 0;
+}
+
+static void
+take_identity(struct token *t, const struct wire_info *info)
+{
+	char name[80];
+
+	snprintf(t->serial, sizeof(t->serial), "%s", info->serial);
+	snprintf(t->label, sizeof(t->label), "%s", info->label);
+	snprintf(t->manufacturer, sizeof(t->manufacturer), "%s", info->manufacturer);
+	snprintf(t->model, sizeof(t->model), "%s", info->model);
+	if (t->serial[0] == '\0')
+		snprintf(name, sizeof(name), "label:%.56s", t->label);
+	else
+		snprintf(name, sizeof(name), "%s", t->serial);
+	struct pin_state *pin = broker_pin_state(t->broker, name);
+
+	if (pin != NULL)
+		t->pin = pin;
+}
+
+static void
+on_present(struct token *t, struct wire_info *info)
+{
+	take_identity(t, info);
+	t->flags = info->flags;
+	pin_flags(t->pin, info->flags);
+	t->seen_us = clock_now_us(NULL);
+	for (size_t i = 0; i < t->key_count; i++) {
+		take_key_info(&t->keys[i], &info->keys[i]);
+		if (compose_members(&t->keys[i]) != SIGNET_OK)
+			say_error("out of memory: entries of key %s lack its certificate", t->keys[i].conf->name);
+	}
+	t->reason[0] = '\0';
+	if (t->pin->locked)
+		t->state = TOKEN_BLOCKED;
+	else
+		t->state = (t->flags & CKF_LOGIN_REQUIRED) != 0 ? TOKEN_LOCKED : TOKEN_READY;
+	log_state(t, NULL);
+}
+
+static void
+on_missing(struct token *t, enum token_state state, const char *reason, uint64_t retry_ms)
+{
+	bool news = strcmp(t->reason, reason) != 0;
+
+	t->state = state;
+	snprintf(t->reason, sizeof(t->reason), "%s", reason);
+	if (news && state == TOKEN_FAILED)
+		say_error("token %s: %s", t->conf->name, t->reason);
+	log_state(t, NULL);
+	drop_worker(t);
+	schedule(t, retry_ms);
+}
+
+void
+token_on_info(struct token *t, struct wire_info *info)
+{
+	switch (info->presence) {
+	case WIRE_PRESENT:
+		on_present(t, info);
+		break;
+	case WIRE_ABSENT:
+		on_missing(t, TOKEN_ABSENT, "it is not inserted", ABSENT_RETRY_MS);
+		break;
+	case WIRE_AMBIGUOUS:
+		on_missing(t, TOKEN_FAILED, "several tokens match: give `serial` instead of `label`", FAILED_RETRY_MS);
+		break;
+	case WIRE_OWNED:
+		on_missing(t, TOKEN_FAILED, "another process owns it", 500);
+		break;
+	default:
+		on_missing(t, TOKEN_FAILED, info->reason, FAILED_RETRY_MS);
+		break;
+	}
+	token_run(t);
+}
+
+/* --- quiet moments --- */
+
+static void
+on_stored(struct job *j)
+{
+	struct token *t = j->token;
+	struct journal_fields fields = {.message_id = SIGNET_MSG_PIN_REJECTED, .token = t->conf->name};
+
+	t->storing = false;
+	if (j->fault.err != SIGNET_OK)
+		journal(LOG_ERR, &fields, "token %s: the stored PIN did not unlock it (%s); it is not sent again until "
+		    "a person has entered the right one", t->conf->name, fault_message(&j->fault));
+}
+
+static void
+send_stored_pin(struct token *t)
+{
+	struct job *j;
+	struct secret *pin = NULL;
+	char why[200];
+
+	if (credential_read(&pin, t->conf->credential, why, sizeof(why)) != SIGNET_OK) {
+		if (strcmp(t->reason, why) != 0)
+			say_error("token %s: %s", t->conf->name, why);
+		snprintf(t->reason, sizeof(t->reason), "%s", why);
+		return;
+	}
+	j = job_new(JOB_UNLOCK, t, t->broker->self);
+	if (j == NULL) {
+		secret_free(pin);
+		return;
+	}
+	j->pin = pin;
+	j->source = PIN_STORED;
+	j->finished = on_stored;
+	t->storing = true;
+	token_submit_own(t, j);
+}
+
+static void
+replace_worker(struct token *t)
+{
+	struct job_list none = {.count = 0};
+
+	drop_worker(t);
+	memset(&t->lease, 0, sizeof(t->lease));
+	t->storing = t->locking = false;
+	snprintf(t->reason, sizeof(t->reason), "its driver failed and was replaced");
+	t->state = TOKEN_FAILED;
+	t->failures_in_a_row++;
+	fail_claimed(t, &none, false);
+	t->state = TOKEN_STARTING;
+	schedule(t, back_off_ms(t));
+}
+
+void
+token_settle(struct token *t)
+{
+	if (t->running)
+		return;
+	if (t->retire && t->worker != NULL && worker_in_flight(t->worker) == 0)
+		replace_worker(t);
+	if (t->removed && is_idle(t) && !uv_is_closing((uv_handle_t *)&t->respawn)) {
+		drop_worker(t);
+		uv_close((uv_handle_t *)&t->respawn, on_timer_closed);
+		return;
+	}
+	if (!t->removed && !t->storing && t->worker != NULL && t->worker->informed && lease_wants_stored(t))
+		send_stored_pin(t);
+}
+
+static void
+on_expired(struct job *j)
+{
+	j->token->locking = false;
+}
+
+static void
+end_expired_lease(struct token *t)
+{
+	struct job *j = job_new(JOB_LOCK, t, t->broker->self);
+
+	if (j == NULL)
+		return; /* the next tick tries again; meanwhile nobody may use it */
+	t->locking = true;
+	j->finished = on_expired;
+	token_submit_own(t, j);
+}
+
+bool
+token_end_batch(struct token *t, uint64_t batch, struct identity *who, void (*finished)(struct job *j), void *owner,
+    struct job **job)
+{
+	struct job *j;
+
+	if (!t->lease.stands || t->lease.batch != batch)
+		return false;
+	t->lease.uses = 0;
+	j = job_new(JOB_LOCK, t, who);
+	if (j == NULL) { /* its time ends it */
+		t->lease.until_ms = 1;
+		return false;
+	}
+	j->finished = finished;
+	j->owner = owner;
+	if (job != NULL)
+		*job = j;
+	token_submit_own(t, j);
+	return true;
+}
+
+bool
+token_busy(const struct token *t)
+{
+	return !is_idle(t) || (t->worker != NULL && !t->worker->informed);
+}
+
+void
+token_tick(struct token *t, uint64_t now_ms)
+{
+	struct job *hung;
+
+	if (t->worker != NULL && worker_overdue(t->worker, now_ms, &hung)) {
+		token_on_hung(t);
+		return;
+	}
+	if (lease_expired(t, now_ms) && !t->locking)
+		end_expired_lease(t);
+	token_run(t);
+}

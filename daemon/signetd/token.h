@@ -1,0 +1,117 @@
+/*
+ * A token as the broker knows it: its state, one bounded queue, one worker,
+ * one lease. Tokens share nothing, so one that is slow, hung or crashing
+ * delays no other.
+ */
+#ifndef SIGNET_SIGNETD_TOKEN_H
+#define SIGNET_SIGNETD_TOKEN_H
+
+#include "config.h"
+#include "job.h"
+#include "worker.h"
+
+enum token_state {
+	TOKEN_STARTING, /* a worker is coming up; shown as absent until it has spoken */
+	TOKEN_ABSENT,
+	TOKEN_LOCKED,
+	TOKEN_READY,
+	TOKEN_BLOCKED, /* its PIN */
+	TOKEN_FAILED,
+};
+
+struct key { /* a configured key and the public data that its token showed; listing never touches a card */
+	struct token *token;
+	uint16_t slot; /* place in the worker's table */
+	const struct config_key *conf;
+	struct wire_key info; /* certificates stay when the token goes */
+	char *members;	      /* "key":..,"certSerial":..,"certHash":..,"token":..,"tokenSerial":.. for entries */
+};
+
+/* A PIN that was entered for more than one use. It dies with the worker. */
+struct lease {
+	bool stands;
+	bool shared;	    /* any permitted caller may use it */
+	bool stored;	    /* stands by the stored credential: no end */
+	uid_t owner;
+	uint64_t uses;	    /* left */
+	uint64_t until_ms;  /* loop time; 0: no end */
+	uint64_t batch;	    /* only jobs of this batch; 0: any */
+};
+
+struct token {
+	struct broker *broker;
+	struct config *config; /* a reference; conf and keys point into it */
+	const struct config_token *conf;
+	struct key *keys;
+	size_t key_count;
+
+	enum token_state state;
+	char reason[256];
+	char serial[64], label[64], manufacturer[64], model[64];
+	uint32_t flags; /* CKF_* as last read */
+	int64_t seen_us; /* when it was last present; wall clock, 0: never */
+	struct pin_state *pin; /* the broker's row of this serial; never NULL */
+	struct lease lease;
+
+	struct worker *worker;
+	bool retire;	 /* the worker must be replaced when its lanes are empty */
+	bool storing;	 /* the stored PIN is on its way */
+	bool hand_locked; /* a person locked it: the stored PIN stays away until one unlocks it */
+	bool locking;	 /* an expired lease is being ended */
+	bool removed;	 /* the configuration knows it no more: goes when it is idle */
+	uv_timer_t respawn;
+	unsigned failures_in_a_row;
+	uint64_t started_ms;
+
+	struct job_list queued, ready;
+	unsigned claimed;   /* CLAIMING, READY and SENT */
+	unsigned recording;
+	bool running, again; /* token_run is at work; go round once more */
+	bool barrier;	    /* an exclusive job is between claim and record */
+	unsigned mean_us;   /* of a signature, running mean */
+	unsigned measured;
+	uint64_t last_probe_ms;
+	char logged[16]; /* state in the last `token` entry, and how many since when: replugs are folded */
+	unsigned logged_count;
+	uint64_t logged_since_ms, unlogged;
+
+	uint64_t signatures, failures, worker_starts; /* for status */
+};
+
+must_check signet_err token_new(struct token **out, struct broker *b, struct config *c, const struct config_token *conf);
+/* Take over names from an equal section of another configuration. */
+void token_rebind(struct token *t, struct config *c, const struct config_token *conf);
+/* Start its first worker. */
+void token_start(struct token *t);
+/* No further job; the memory goes when the last one is recorded and the worker is reaped. */
+void token_stop(struct token *t);
+
+/* The job is the token's from here on. Fails (and frees nothing) only with Busy: the queue is full. */
+must_check signet_err token_submit(struct token *t, struct job *j);
+/* Claim and send what can be claimed and sent. */
+void token_run(struct token *t);
+void token_tick(struct token *t, uint64_t now_ms);
+/* Replace a retired worker, end an idle removed token, send the stored PIN: whatever waited for quiet. */
+void token_settle(struct token *t);
+/* Something is under way that needs the tick. */
+bool token_busy(const struct token *t);
+/*
+ * A batch is over. True: its lease is being ended, and `finished` will be called with a job whose owner is `owner`
+ * after the logout (*job is that job, to be detached from; NULL if nobody waits); false: nothing to wait for.
+ */
+bool token_end_batch(struct token *t, uint64_t batch, struct identity *who, void (*finished)(struct job *j),
+    void *owner, struct job **job);
+
+const char *token_state_name(const struct token *t);
+const char *key_state_name(const struct key *k);
+/* Would this caller's call without a PIN be served by a lease now? */
+bool token_lease_serves(const struct token *t, uid_t uid, uint64_t batch);
+
+/* From the worker. */
+void token_on_info(struct token *t, struct wire_info *info);
+void token_on_result(struct token *t, struct job *j, const struct wire_result *res);
+void token_on_lost(struct token *t, const char *why);
+/* Its worker does not answer: kill it; who waited for an answer gets Timeout. */
+void token_on_hung(struct token *t);
+
+#endif

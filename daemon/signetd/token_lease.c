@@ -1,0 +1,268 @@
+/*
+ * Leases and PINs [DESIGN: tokens and PINs]. A lease belongs to the person who
+ * entered the PIN; only his calls use it up. While it stands another person's
+ * PIN is Busy, because a token that is logged in may call any PIN right.
+ */
+#include "token_lease.h"
+
+#include <p11-kit/pkcs11.h>
+#include <string.h>
+
+#include "broker.h"
+#include "clock.h"
+
+static bool
+needs_login(const struct token *t)
+{
+	return (t->flags & CKF_LOGIN_REQUIRED) != 0;
+}
+
+bool
+lease_expired(const struct token *t, uint64_t now_ms)
+{
+	return t->lease.stands && t->lease.until_ms != 0 && now_ms >= t->lease.until_ms;
+}
+
+static bool
+lease_is_mine(const struct token *t, uid_t uid, uint64_t batch)
+{
+	const struct lease *l = &t->lease;
+
+	if (!l->stands || lease_expired(t, uv_now(&t->broker->loop)))
+		return false;
+	if (l->batch != 0)
+		return l->batch == batch;
+	return l->shared || l->owner == uid;
+}
+
+bool
+token_lease_serves(const struct token *t, uid_t uid, uint64_t batch)
+{
+	return !needs_login(t) || (lease_is_mine(t, uid, batch) && t->lease.uses > 0);
+}
+
+static enum lease_verdict
+fail(struct job *j, signet_err err, const char *sentence)
+{
+	fault_set(&j->fault, err, j->token->conf->name, "%s", sentence);
+	return LEASE_FAIL;
+}
+
+static enum lease_verdict
+busy_until_lease_ends(struct token *t, struct job *j)
+{
+	uint64_t now = uv_now(&t->broker->loop);
+
+	fail(j, SIGNET_ERR_BUSY, "the token is unlocked for another person; try again when that ends");
+	j->fault.retry_after_ms = t->lease.until_ms > now ? (int)(t->lease.until_ms - now) : 1000;
+	return LEASE_FAIL;
+}
+
+/* Is a PIN of this source let out now? Makes the note. */
+static enum lease_verdict
+ask_pin_rules(struct token *t, struct job *j)
+{
+	int64_t wait_us = 0;
+
+	switch (pin_may(t->pin, j->source, j->last_try, clock_now_us(NULL), &wait_us)) {
+	case PIN_GO:
+		pin_sending(t->pin, j->source);
+		j->note = true;
+		return LEASE_GO;
+	case PIN_WAIT:
+		j->not_before_ms = uv_now(&t->broker->loop) + (uint64_t)wait_us / 1000 + 1;
+		return LEASE_WAIT;
+	case PIN_ASK_LAST:
+		return fail(j, SIGNET_ERR_PIN_LAST_TRY,
+		    "one more wrong PIN may block the token; its holder, sure of the PIN, repeats with lastTry");
+	case PIN_IS_LOCKED:
+		return fail(j, SIGNET_ERR_PIN_BLOCKED,
+		    "the token's PIN is blocked; whoever issued the token can help");
+	case PIN_NEVER:
+		break;
+	}
+	return fail(j, SIGNET_ERR_PIN_REQUIRED,
+	    "the stored PIN is not sent again after a failure; a person must enter the right PIN once");
+}
+
+/* Does a login that others rely on have to survive this PIN, should it be wrong? */
+static void
+keep_standing_lease(const struct token *t, struct job *j)
+{
+	j->flags |= WIRE_KEEP_PIN;
+	if (t->lease.stands && t->lease.stored)
+		j->flags |= WIRE_RESTORE;
+}
+
+static enum lease_verdict
+decide_with_pin(struct token *t, struct job *j)
+{
+	bool mine = lease_is_mine(t, j->who->peer.uid, j->batch);
+	enum lease_verdict v;
+
+	if (t->lease.stands && !mine && !lease_expired(t, uv_now(&t->broker->loop)))
+		return busy_until_lease_ends(t, j);
+	v = ask_pin_rules(t, j);
+	if (v != LEASE_GO)
+		return v;
+	j->exclusive = true;
+	j->proof = j->source == PIN_STORED ? "credential" : "pin";
+	if (j->kind == JOB_UNLOCK) {
+		keep_standing_lease(t, j);
+	} else {
+		j->flags |= WIRE_WITH_PIN;
+		if (mine)
+			keep_standing_lease(t, j);
+		else
+			j->flags |= WIRE_THEN_LOGOUT;
+	}
+	return LEASE_GO;
+}
+
+static enum lease_verdict
+decide_without_pin(struct token *t, struct job *j)
+{
+	if (!needs_login(t)) {
+		j->proof = "uid";
+		return LEASE_GO;
+	}
+	if (t->state == TOKEN_BLOCKED)
+		return fail(j, SIGNET_ERR_PIN_BLOCKED,
+		    "the token's PIN is blocked; whoever issued the token can help");
+	if (!lease_is_mine(t, j->who->peer.uid, j->batch) || t->lease.uses == 0)
+		return fail(j, SIGNET_ERR_PIN_REQUIRED, "the token is locked: unlock it (`signetctl token unlock`) "
+							"or give its PIN with the call");
+	j->proof = t->lease.shared ? "uid" : "pin";
+	if (t->lease.uses != UINT64_MAX && --t->lease.uses == 0 && t->lease.batch == 0) {
+		j->flags |= WIRE_THEN_LOGOUT; /* spent: logged out before the reply */
+		j->exclusive = true;
+	}
+	return LEASE_GO;
+}
+
+enum lease_verdict
+lease_decide(struct token *t, struct job *j)
+{
+	if (j->kind == JOB_LOCK || j->kind == JOB_PROBE) {
+		j->exclusive = true;
+		return LEASE_GO;
+	}
+	return j->pin != NULL ? decide_with_pin(t, j) : decide_without_pin(t, j);
+}
+
+static void
+grant_lease(struct token *t, struct job *j)
+{
+	struct lease *l = &t->lease;
+	uint64_t now = uv_now(&t->broker->loop);
+
+	if (l->stands && l->stored && j->source != PIN_STORED) { /* the PIN was right; the standing lease goes on */
+		j->lease_uses = j->uses;
+		j->lease_until_us = clock_now_us(NULL) + (int64_t)j->seconds * 1000000;
+		return;
+	}
+	memset(l, 0, sizeof(*l));
+	t->hand_locked = false;
+	l->stands = true;
+	l->owner = j->who->peer.uid;
+	l->batch = j->batch;
+	if (j->source == PIN_STORED) {
+		l->stored = l->shared = true;
+		l->uses = UINT64_MAX;
+		return;
+	}
+	l->shared = t->conf->lease_shared && j->batch == 0;
+	l->uses = j->uses;
+	l->until_ms = now + j->seconds * 1000;
+	j->lease_uses = j->uses;
+	j->lease_until_us = clock_now_us(NULL) + (int64_t)j->seconds * 1000000;
+}
+
+static void
+end_lease(struct token *t)
+{
+	memset(&t->lease, 0, sizeof(t->lease));
+	if (t->state == TOKEN_READY && needs_login(t))
+		t->state = TOKEN_LOCKED;
+}
+
+static void
+count_pin(struct token *t, struct job *j, const struct wire_result *res)
+{
+	switch (res->login) {
+	case WIRE_LOGIN_OK:
+		pin_accepted(t->pin, j->source);
+		break;
+	case WIRE_LOGIN_NONE:
+	case WIRE_LOGIN_INVALID:
+		pin_unsent(t->pin, j->source);
+		break;
+	case WIRE_LOGIN_BLOCKED:
+		pin_rejected(t->pin, j->source, clock_now_us(NULL));
+		pin_flags(t->pin, res->flags | CKF_USER_PIN_LOCKED);
+		break;
+	default: /* rejected, or not known whether a try was spent: counts as one */
+		pin_rejected(t->pin, j->source, clock_now_us(NULL));
+		break;
+	}
+	if (res->login != WIRE_LOGIN_NONE && res->login != WIRE_LOGIN_BLOCKED) {
+		t->flags = res->flags;
+		pin_flags(t->pin, res->flags);
+	}
+	if (t->pin->locked)
+		t->state = TOKEN_BLOCKED;
+}
+
+void
+lease_result(struct token *t, struct job *j, const struct wire_result *res)
+{
+	if (j->note)
+		count_pin(t, j, res);
+	if (j->kind == JOB_UNLOCK && res->err == SIGNET_OK)
+		grant_lease(t, j);
+	if (j->kind == JOB_LOCK && j->user != NULL)
+		t->hand_locked = true;
+	if (!res->logged_in && j->exclusive)
+		end_lease(t);
+	if (res->logged_in && t->state == TOKEN_LOCKED)
+		t->state = TOKEN_READY;
+}
+
+void
+lease_unsent(struct token *t, struct job *j)
+{
+	if (j->note)
+		pin_unsent(t->pin, j->source);
+}
+
+void
+lease_lost(struct token *t, struct job *j)
+{
+	if (j->note)
+		pin_rejected(t->pin, j->source, clock_now_us(NULL));
+}
+
+void
+lease_note(const struct token *t, const struct job *j, struct ledger_tried *tried)
+{
+	const struct pin_note *n = &t->pin->note[j->source];
+
+	memset(tried, 0, sizeof(*tried));
+	if (!j->note)
+		return;
+	tried->set = true;
+	snprintf(tried->serial, sizeof(tried->serial), "%s", t->serial[0] != '\0' ? t->serial : t->conf->name);
+	snprintf(tried->source, sizeof(tried->source), "%s", pin_source_name(j->source));
+	tried->pending = n->pending;
+	tried->failures = n->failures;
+	tried->last_us = n->last_us;
+}
+
+bool
+lease_wants_stored(const struct token *t)
+{
+	int64_t wait_us;
+
+	return t->conf->credential != NULL && !t->hand_locked && needs_login(t) && !t->lease.stands && t->state == TOKEN_LOCKED &&
+	       pin_may(t->pin, PIN_STORED, false, clock_now_us(NULL), &wait_us) == PIN_GO;
+}

@@ -1,0 +1,506 @@
+/*
+ * Claim, lane, record. Decisions about PINs and leases are made at the claim
+ * and take effect in the same order, because after an exclusive job (one that
+ * logs in or out) nothing is claimed until it is recorded.
+ *
+ * Claims run ahead of the lanes while the token is fast, so that many share a
+ * commit; a slow token claims what its lanes can take.
+ */
+#include "token_queue.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "broker.h"
+#include "clock.h"
+#include "journal.h"
+#include "permit.h"
+#include "replay.h"
+#include "scheme.h"
+#include "token_lease.h"
+
+enum { FAST_WINDOW = 64 };
+
+static bool
+is_fast(const struct token *t)
+{
+	return t->measured >= 4 && t->mean_us < WORKER_FAST_US;
+}
+
+static unsigned
+lane_depth(const struct token *t)
+{
+	return is_fast(t) ? WORKER_FAST_DEPTH : 1;
+}
+
+static unsigned
+claim_window(const struct token *t)
+{
+	return is_fast(t) ? t->conf->lanes * WORKER_FAST_DEPTH + FAST_WINDOW : t->conf->lanes;
+}
+
+void
+token_fault(const struct token *t, struct fault *f)
+{
+	const char *name = t->conf->name;
+
+	if (t->state == TOKEN_FAILED) {
+		fault_set(f, SIGNET_ERR_TOKEN_FAILED, name, "token %s does not work: %s", name, t->reason);
+		snprintf(f->reason, sizeof(f->reason), "%.*s", (int)sizeof(f->reason) - 1, t->reason);
+		return;
+	}
+	fault_set(f, SIGNET_ERR_TOKEN_ABSENT, name, "token %s is not there: insert it%s%s", name,
+	    t->conf->holder != NULL ? "; it is kept by " : "", t->conf->holder != NULL ? t->conf->holder : "");
+	if (t->conf->holder != NULL)
+		snprintf(f->holder, sizeof(f->holder), "%s", t->conf->holder);
+}
+
+/* --- the end of a job --- */
+
+static void
+finish(struct job *j)
+{
+	if (j->finished != NULL)
+		j->finished(j);
+	job_free(j);
+}
+
+static void
+finish_all(struct job_list *l)
+{
+	while (l->first != NULL) {
+		struct job *j = l->first;
+
+		job_list_remove(l, j);
+		finish(j);
+	}
+}
+
+void
+token_fail_queued(struct token *t, const struct fault *f)
+{
+	struct job_list failed = t->queued;
+
+	memset(&t->queued, 0, sizeof(t->queued));
+	for (struct job *j = failed.first; j != NULL; j = j->next) {
+		j->state = JOB_RECORDING; /* no longer in the queue: a detach must not look for it there */
+		j->fault = *f;
+	}
+	finish_all(&failed);
+}
+
+/* --- record --- */
+
+static void
+settle_replay(struct job *j)
+{
+	struct replay *r = j->replay;
+
+	if (r == NULL)
+		return;
+	j->replay = NULL;
+	if (j->unknown || j->fault.err == SIGNET_OK)
+		replay_settle(&j->token->broker->replay, r, j->unknown, j->op.index);
+	else
+		replay_release(&j->token->broker->replay, r);
+}
+
+static void
+on_recorded(struct ledger_op *op)
+{
+	struct job *j = op->owner;
+	struct token *t = j->token;
+
+	t->recording--;
+	if (j->exclusive)
+		t->barrier = false;
+	if (op->err != SIGNET_OK) { /* the log keeps its own copy; what is not durable is not released */
+		fault_set(&j->fault, SIGNET_ERR_LOG_UNAVAILABLE, NULL, "%s", "");
+		snprintf(j->fault.reason, sizeof(j->fault.reason), "%s", ledger_why(t->broker->log));
+		wipe(j->sig, sizeof(j->sig));
+		j->sig_len = 0;
+		j->replay = NULL; /* stays bound as running: the record will come, a second signature must not */
+	} else {
+		j->fault.index = (int64_t)op->index;
+		settle_replay(j);
+	}
+	finish(j);
+	token_run(t);
+}
+
+static void
+submit_record(struct token *t, struct job *j)
+{
+	bool claimed = j->kind != JOB_LOCK;
+
+	j->state = JOB_RECORDING;
+	t->recording++;
+	j->op.what = claimed ? LEDGER_RECORD : LEDGER_APPEND;
+	j->op.kind = job_entry_kind(j);
+	j->op.body = (const char *)j->body.data;
+	j->op.body_len = j->body.len;
+	j->op.tail = (const char *)j->tail.data;
+	j->op.tail_len = j->tail.len;
+	j->op.openings = j->openings;
+	j->op.opening_count = j->opening_count;
+	j->op.kept.unknown = j->unknown;
+	if (j->fault.err != SIGNET_OK && !j->unknown)
+		j->op.kept.request_id = NULL; /* nothing was signed: the id may be used again */
+	j->op.kept.value = j->sig;
+	j->op.kept.value_len = j->sig_len;
+	lease_note(t, j, &j->op.tried);
+	j->op.done = on_recorded;
+	assert(!j->body.failed && !j->tail.failed);
+	ledger_submit(t->broker->log, &j->op);
+}
+
+void
+token_record_failed(struct token *t, struct job *j, bool unknown, const char *detail)
+{
+	j->unknown = unknown;
+	j->sig_len = 0;
+	if (j->kind == JOB_PROBE) { /* leaves no entry */
+		if (j->exclusive)
+			t->barrier = false;
+		finish(j);
+		return;
+	}
+	job_compose_tail(j, unknown ? "unknown" : "failed", detail);
+	submit_record(t, j);
+}
+
+/* --- result --- */
+
+static void
+measure(struct token *t, const struct wire_result *res)
+{
+	if (res->err != SIGNET_OK)
+		return;
+	t->mean_us = t->measured == 0 ? res->work_us : (t->mean_us * 15 + res->work_us) / 16;
+	if (t->measured < 1000)
+		t->measured++;
+}
+
+static void
+fault_of_result(struct token *t, struct job *j, const struct wire_result *res, char *detail, size_t size)
+{
+	signet_err err = res->err < SIGNET_ERR_COUNT ? (signet_err)res->err : SIGNET_ERR_TOKEN_FAILED;
+	const char *name = t->conf->name;
+
+	snprintf(detail, size, "%s 0x%x", res->stage, res->rv);
+	switch (err) {
+	case SIGNET_ERR_PIN_INCORRECT:
+		fault_set(&j->fault, err, name, "the token refused the PIN; nothing was signed");
+		break;
+	case SIGNET_ERR_PIN_BLOCKED:
+		fault_set(&j->fault, err, name, "the token's PIN is blocked; whoever issued the token can help");
+		break;
+	case SIGNET_ERR_PIN_REQUIRED:
+		fault_set(&j->fault, err, name, "the token is locked: unlock it or give its PIN with the call");
+		break;
+	case SIGNET_ERR_KEY_NOT_FOUND:
+		fault_set(&j->fault, SIGNET_ERR_TOKEN_FAILED, name, "the token no longer shows this key");
+		snprintf(j->fault.reason, sizeof(j->fault.reason), "key not found");
+		break;
+	case SIGNET_ERR_TOKEN_ABSENT:
+		fault_set(&j->fault, err, name, "the token was removed; insert it and try again");
+		break;
+	case SIGNET_ERR_ARGUMENT:
+		fault_set(&j->fault, SIGNET_ERR_PIN_INCORRECT, name,
+		    "the token takes no such PIN (its length or characters); no try was spent");
+		break;
+	case SIGNET_ERR_UNSUPPORTED:
+		fault_set(&j->fault, err, "scheme", "the token does not offer this scheme for this key");
+		break;
+	default:
+		fault_set(&j->fault, SIGNET_ERR_TOKEN_FAILED, name, "the token failed at \"%s\" (0x%x)", res->stage, res->rv);
+		snprintf(j->fault.reason, sizeof(j->fault.reason), "%s 0x%x", res->stage, res->rv);
+		break;
+	}
+}
+
+/* A person's right PIN clears what was noted of other sources; losing this in a crash is safe. */
+static void
+free_note(struct ledger_op *op)
+{
+	free(op);
+}
+
+static void
+clear_other_notes(struct token *t, const struct job *j)
+{
+	for (int s = 0; s < PIN_SOURCES; s++) {
+		struct ledger_op *op;
+
+		if (s == (int)j->source || (op = calloc(1, sizeof(*op))) == NULL)
+			continue;
+		op->what = LEDGER_TRIED;
+		op->tried.set = true;
+		snprintf(op->tried.serial, sizeof(op->tried.serial), "%s", t->serial);
+		snprintf(op->tried.source, sizeof(op->tried.source), "%s", pin_source_name((enum pin_source)s));
+		op->tried.failures = t->pin->note[s].failures;
+		op->tried.last_us = t->pin->note[s].last_us;
+		op->done = free_note;
+		ledger_submit(t->broker->log, op);
+	}
+}
+
+void
+token_on_result(struct token *t, struct job *j, const struct wire_result *res)
+{
+	char detail[64] = "";
+
+	t->claimed--;
+	if (j->kind == JOB_SIGN)
+		measure(t, res);
+	lease_result(t, j, res);
+	if (res->login == WIRE_LOGIN_OK && j->note && j->source != PIN_STORED)
+		clear_other_notes(t, j);
+	if (res->fatal)
+		t->retire = true;
+	if (j->kind == JOB_PROBE && res->err == SIGNET_OK) {
+		t->barrier = false;
+		finish(j);
+		return;
+	}
+	if (res->err != SIGNET_OK) {
+		t->failures++;
+		fault_of_result(t, j, res, detail, sizeof(detail));
+		token_record_failed(t, j, false, detail);
+		return;
+	}
+	t->failures_in_a_row = 0;
+	if (j->kind == JOB_SIGN) {
+		t->signatures++;
+		memcpy(j->sig, res->sig, res->sig_len);
+		j->sig_len = res->sig_len;
+	}
+	job_compose_tail(j, "ok", NULL);
+	submit_record(t, j);
+}
+
+/* --- claim --- */
+
+static void
+on_claimed(struct ledger_op *op)
+{
+	struct job *j = op->owner;
+	struct token *t = j->token;
+
+	if (op->err == SIGNET_OK) {
+		j->state = JOB_READY;
+		job_list_push(&t->ready, j);
+		token_run(t);
+		return;
+	}
+	t->claimed--;
+	lease_unsent(t, j);
+	if (j->exclusive)
+		t->barrier = false;
+	if (op->err == SIGNET_ERR_LIMIT) {
+		fault_set(&j->fault, SIGNET_ERR_INVALID_PARAMETER, "document", "the texts do not fit into one log entry");
+	} else {
+		fault_set(&j->fault, SIGNET_ERR_LOG_UNAVAILABLE, NULL, "%s", "");
+		snprintf(j->fault.reason, sizeof(j->fault.reason), "%s", ledger_why(t->broker->log));
+	}
+	finish(j);
+	token_run(t);
+}
+
+static void
+submit_claim(struct token *t, struct job *j)
+{
+	j->state = JOB_CLAIMING;
+	j->op.what = LEDGER_CLAIM;
+	j->op.kind = job_entry_kind(j);
+	j->op.body = (const char *)j->body.data;
+	j->op.body_len = j->body.len;
+	j->op.openings = j->openings;
+	j->op.opening_count = j->opening_count;
+	j->op.kept.uid = j->who->peer.uid;
+	j->op.kept.request_id = j->request_id[0] != '\0' ? j->request_id : NULL;
+	memcpy(j->op.kept.input, j->input, sizeof(j->op.kept.input));
+	lease_note(t, j, &j->op.tried);
+	j->op.done = on_claimed;
+	j->op.owner = j;
+	ledger_submit(t->broker->log, &j->op);
+}
+
+/* The second permit: this one counts, and its rule is logged. */
+static bool
+permit_now(struct token *t, struct job *j, const char **rule)
+{
+	struct verdict v;
+
+	*rule = NULL;
+	if (j->verb == VERB_NONE)
+		return true; /* our own */
+	if (j->kind == JOB_SIGN)
+		v = permit_again(t->broker, j->who, j->verb, j->key->conf->name);
+	else
+		v = permit_on_token(t->broker, j->who, j->verb, t);
+	*rule = v.rule;
+	if (!v.permitted)
+		fault_set(&j->fault, SIGNET_ERR_NOT_PERMITTED, NULL, "the policy has changed: no rule permits this any more");
+	return v.permitted;
+}
+
+static bool
+log_takes_it(struct token *t, struct job *j)
+{
+	if (ledger_available(t->broker->log))
+		return true;
+	fault_set(&j->fault, SIGNET_ERR_LOG_UNAVAILABLE, NULL, "%s", "");
+	snprintf(j->fault.reason, sizeof(j->fault.reason), "%s", ledger_why(t->broker->log));
+	return false;
+}
+
+static bool
+scheme_known(struct job *j)
+{
+	return j->kind != JOB_SIGN || scheme_resolve(j->key, j->wanted, &j->scheme, &j->fault);
+}
+
+/* False: the job stays in the queue. A job that failed is moved to `failed`. */
+static bool
+claim(struct token *t, struct job *j, struct job_list *failed)
+{
+	const char *rule = NULL;
+	enum lease_verdict v = LEASE_FAIL;
+
+	if (j->not_before_ms > uv_now(&t->broker->loop))
+		return false;
+	if (permit_now(t, j, &rule) && log_takes_it(t, j) && scheme_known(j))
+		v = lease_decide(t, j);
+	if (v == LEASE_WAIT)
+		return false;
+	job_list_remove(&t->queued, j);
+	if (v == LEASE_FAIL) {
+		j->state = JOB_RECORDING;
+		job_list_push(failed, j);
+		return true;
+	}
+	t->claimed++;
+	t->barrier = j->exclusive;
+	if (j->kind != JOB_PROBE)
+		job_compose_body(j, rule);
+	if (j->kind == JOB_LOCK || j->kind == JOB_PROBE) { /* takes nothing from the key: no claim */
+		j->op.owner = j;
+		j->state = JOB_READY;
+		job_list_push(&t->ready, j);
+	} else {
+		submit_claim(t, j);
+	}
+	return true;
+}
+
+static bool
+can_work(const struct token *t)
+{
+	return t->worker != NULL && t->worker->informed && !t->retire && !t->removed &&
+	       t->state != TOKEN_ABSENT && t->state != TOKEN_FAILED && t->state != TOKEN_STARTING;
+}
+
+static void
+claim_some(struct token *t, struct job_list *failed)
+{
+	struct job *j = t->queued.first, *next;
+
+	for (; j != NULL && !t->barrier && t->claimed < claim_window(t); j = next) {
+		next = j->next;
+		claim(t, j, failed);
+	}
+}
+
+/* --- lanes --- */
+
+static unsigned
+timeout_of(const struct token *t, const struct job *j)
+{
+	unsigned ms = j->kind == JOB_SIGN ? t->conf->sign_timeout_ms : 0;
+
+	if (j->kind != JOB_SIGN || (j->flags & WIRE_WITH_PIN) != 0)
+		ms += t->conf->login_timeout_ms;
+	return ms;
+}
+
+static void
+send_some(struct token *t)
+{
+	struct worker *w = t->worker;
+
+	while (t->ready.first != NULL && can_work(t)) {
+		struct job *j = t->ready.first;
+		struct lane *l = worker_free_lane(w, lane_depth(t));
+
+		if (l == NULL || (j->exclusive && worker_in_flight(w) > 0))
+			break;
+		if (j->exclusive)
+			l = &w->lanes[0];
+		job_list_remove(&t->ready, j);
+		j->state = JOB_SENT;
+		worker_send(w, l, j, timeout_of(t, j));
+		if (j->exclusive)
+			break;
+	}
+	if (w != NULL && t->worker == w)
+		worker_flush(w);
+}
+
+/* Nothing can be done now: those who wait are told, unless a worker is just coming up. */
+static void
+refuse_some(struct token *t)
+{
+	struct fault f;
+
+	if (t->queued.first == NULL || t->removed || (t->state != TOKEN_ABSENT && t->state != TOKEN_FAILED))
+		return;
+	token_fault(t, &f);
+	token_fail_queued(t, &f);
+}
+
+void
+token_run(struct token *t)
+{
+	struct job_list failed = {.count = 0};
+
+	if (t->running) { /* from a `finished` callback: the loop below goes round once more */
+		t->again = true;
+		return;
+	}
+	t->running = true;
+	do {
+		t->again = false;
+		if (can_work(t)) {
+			claim_some(t, &failed);
+			send_some(t);
+		} else {
+			refuse_some(t);
+		}
+		finish_all(&failed);
+	} while (t->again);
+	t->running = false;
+	if (token_busy(t))
+		broker_tick_on(t->broker);
+	token_settle(t);
+}
+
+signet_err
+token_submit(struct token *t, struct job *j)
+{
+	if (t->removed || t->queued.count >= t->config->queue_per_token)
+		return SIGNET_ERR_BUSY;
+	j->state = JOB_QUEUED;
+	job_list_push(&t->queued, j);
+	token_run(t);
+	return SIGNET_OK;
+}
+
+void
+token_submit_own(struct token *t, struct job *j)
+{
+	j->state = JOB_QUEUED;
+	job_list_push_front(&t->queued, j);
+	token_run(t);
+}
