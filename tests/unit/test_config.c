@@ -13,6 +13,48 @@
 #include "signetd/config_parse.h"
 #include "unit.h"
 
+/* Memory that runs out: the allocation with this number fails; 0: none. */
+static unsigned fail_at, allocations;
+
+static bool
+runs_out(void)
+{
+	return fail_at > 0 && ++allocations == fail_at;
+}
+
+void *__real_malloc(size_t n);
+void *__real_calloc(size_t n, size_t size);
+void *__real_reallocarray(void *p, size_t n, size_t size);
+void *__wrap_malloc(size_t n);
+void *__wrap_calloc(size_t n, size_t size);
+void *__wrap_reallocarray(void *p, size_t n, size_t size);
+char *__real_strdup(const char *s);
+char *__wrap_strdup(const char *s);
+
+void *
+__wrap_malloc(size_t n)
+{
+	return runs_out() ? NULL : __real_malloc(n);
+}
+
+void *
+__wrap_calloc(size_t n, size_t size)
+{
+	return runs_out() ? NULL : __real_calloc(n, size);
+}
+
+void *
+__wrap_reallocarray(void *p, size_t n, size_t size)
+{
+	return runs_out() ? NULL : __real_reallocarray(p, n, size);
+}
+
+char *
+__wrap_strdup(const char *s)
+{
+	return runs_out() ? NULL : __real_strdup(s);
+}
+
 /* One folder per test: DIR/signetd.conf, DIR/signetd.conf.d, DIR/lib/module.so. */
 static char dir[64], conf[128];
 
@@ -1316,6 +1358,32 @@ a_small_room_for_the_reason_is_enough(void **state)
 	assert_null(c);
 }
 
+static void
+survives_every_allocation_that_fails(void **state)
+{
+	struct config *c = NULL;
+	signet_err err;
+	char why[512];
+
+	(void)state;
+	write_file("signetd.conf",
+	    TOKEN "holder = x\npaths = /a /b\nenvironment = A=1\n" KEY
+		  "organisation = y\n[rule r]\nuser = 1\ngroup = 2\nverbs = sign\nkeys = k\n");
+	write_file("signetd.conf.d/a.conf", "[log]\norigin = z\n[rule s]\nuser = *\nverbs = admin\n");
+	for (fail_at = 1;; fail_at++) {
+		allocations = 0;
+		err = config_load(&c, conf, why, sizeof(why));
+		if (err == SIGNET_OK)
+			break;
+		assert_int_equal(err, SIGNET_ERR_MEMORY);
+		assert_string_equal(why, signet_strerror(SIGNET_ERR_MEMORY));
+		assert_null(c);
+	}
+	assert_true(fail_at > 40);
+	fail_at = 0;
+	config_unref(c);
+}
+
 /*
  * What is written about it
  */
@@ -1506,6 +1574,7 @@ main(void)
 	    CASE(every_change_to_a_token_is_seen),
 	    CASE(every_change_to_its_keys_is_seen),
 	    CASE(a_small_room_for_the_reason_is_enough),
+	    CASE(survives_every_allocation_that_fails),
 	    CASE(the_man_page_has_the_parsers_keys_in_the_parsers_order),
 	    CASE(the_man_page_explains_every_verb),
 	    CASE(the_default_file_loads_as_it_is),

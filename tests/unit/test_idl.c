@@ -7,6 +7,40 @@
 #include "signetd/idl_type.h"
 #include "unit.h"
 
+/* Memory that runs out: the allocation with this number fails; 0: none. */
+static unsigned fail_at, allocations;
+
+static bool
+runs_out(void)
+{
+	return fail_at > 0 && ++allocations == fail_at;
+}
+
+void *__real_malloc(size_t n);
+void *__real_calloc(size_t n, size_t size);
+void *__real_reallocarray(void *p, size_t n, size_t size);
+void *__wrap_malloc(size_t n);
+void *__wrap_calloc(size_t n, size_t size);
+void *__wrap_reallocarray(void *p, size_t n, size_t size);
+
+void *
+__wrap_malloc(size_t n)
+{
+	return runs_out() ? NULL : __real_malloc(n);
+}
+
+void *
+__wrap_calloc(size_t n, size_t size)
+{
+	return runs_out() ? NULL : __real_calloc(n, size);
+}
+
+void *
+__wrap_reallocarray(void *p, size_t n, size_t size)
+{
+	return runs_out() ? NULL : __real_reallocarray(p, n, size);
+}
+
 #define HEAD "interface org.example.test\n"
 
 static struct idl *
@@ -489,6 +523,7 @@ cuts_a_long_path_between_two_characters(void **state)
 	json_t *v = value("{\"mm\":{\"\\u20ac\\u20ac\\u20ac\":1}}");
 	const struct idl_method *m = idl_method(shape, "Lists");
 	char field[16];
+	json_t *text;
 	size_t size;
 
 	(void)state;
@@ -502,7 +537,9 @@ cuts_a_long_path_between_two_characters(void **state)
 			assert_memory_equal(field, "mm.", 3);
 		if (size >= 4 && characters <= 3)
 			assert_int_equal(strlen(field), 3 + 3 * characters);
-		assert_non_null(json_string(field)); /* still UTF-8 */
+		text = json_string(field); /* refuses what is not UTF-8 */
+		assert_non_null(text);
+		json_decref(text);
 	}
 	json_decref(v);
 }
@@ -553,6 +590,50 @@ a_small_room_for_the_reason_is_enough(void **state)
 	idl_free(NULL);
 }
 
+static void
+survives_every_allocation_that_fails(void **state)
+{
+	static const char text[] =
+	    HEAD "type T (a: []int, b: ?(x, y))\nmethod M(t: T) -> (m: [string]T)\nerror E ()\n";
+	struct idl *i = NULL;
+	signet_err err;
+	char why[100];
+
+	(void)state;
+	for (fail_at = 1;; fail_at++) {
+		allocations = 0;
+		err = idl_parse(&i, text, why, sizeof(why));
+		if (err == SIGNET_OK)
+			break;
+		assert_int_equal(err, SIGNET_ERR_MEMORY);
+		assert_null(i);
+	}
+	assert_true(fail_at > 15);
+	fail_at = 0;
+	idl_free(i);
+}
+
+static void
+checks_without_allocating(void **state)
+{
+	json_t *good = value("{\"p\":{\"x\":1},\"t\":{\"name\":\"\",\"children\":[]},\"c\":\"red\"}");
+	json_t *bad = value("{\"t\":{\"name\":\"\",\"children\":[{}]}}");
+	char field[100];
+	bool first, second;
+
+	(void)state;
+	fail_at = UINT32_MAX;
+	allocations = 0;
+	first = idl_check_input(idl_method(shape, "Shapes"), good, field, sizeof(field));
+	second = idl_check_input(idl_method(shape, "Shapes"), bad, field, sizeof(field));
+	fail_at = 0;
+	assert_true(first);
+	assert_false(second);
+	assert_int_equal(allocations, 0);
+	json_decref(good);
+	json_decref(bad);
+}
+
 int
 main(void)
 {
@@ -581,6 +662,8 @@ main(void)
 	    cmocka_unit_test(cuts_a_long_path_between_two_characters),
 	    cmocka_unit_test(nothing_is_written_where_there_is_no_room),
 	    cmocka_unit_test(takes_fields_in_any_order),
+	    cmocka_unit_test(survives_every_allocation_that_fails),
+	    cmocka_unit_test(checks_without_allocating),
 	    cmocka_unit_test(a_small_room_for_the_reason_is_enough),
 	};
 
