@@ -172,8 +172,8 @@ main(int argc, char **argv)
 	struct wire_config *config;
 	struct wire_info *info;
 
-	(void)argv;
-	if (argc != 1) {
+	(void)argv; /* the token's name, so that ps(1) tells the workers apart */
+	if (argc > 2) {
 		fputs("signet-token is started by signetd only\n", stderr);
 		return EX_USAGE;
 	}
