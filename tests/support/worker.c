@@ -55,6 +55,19 @@ token_dir_remove(struct token_dir *d)
 }
 
 void
+token_dir_tool(const struct token_dir *d, const char *words)
+{
+	char command[1024];
+	char *argv[] = {(char *)(uintptr_t) "sh", (char *)(uintptr_t) "-c", command, NULL};
+
+	snprintf(command, sizeof(command),
+	    "SOFTHSM2_CONF=%s pkcs11-tool --module " SOFTHSM_MODULE
+	    " --token-label test --login --pin " TEST_PIN " %s >/dev/null 2>&1",
+	    d->conf, words);
+	run(argv);
+}
+
+void
 config_init(struct wire_config *c, const struct token_dir *d)
 {
 	memset(c, 0, sizeof(*c));
@@ -72,21 +85,6 @@ config_key(struct wire_config *c, const char *uri)
 {
 	assert_true(c->key_count < WIRE_KEYS_MAX && strlen(uri) < sizeof(c->uri[0]));
 	strcpy(c->uri[c->key_count++], uri);
-}
-
-/* Lanes arrive where the worker expects them. First above, so that no dup2 hits a lane still needed. */
-static void
-place_lanes(posix_spawn_file_actions_t *actions, int theirs[], unsigned lanes)
-{
-	for (unsigned i = 0; i < lanes; i++) {
-		int high = fcntl(theirs[i], F_DUPFD_CLOEXEC, 100);
-
-		assert_true(high >= 100);
-		close(theirs[i]);
-		theirs[i] = high;
-		assert_int_equal(
-		    posix_spawn_file_actions_adddup2(actions, high, SIGNET_TOKEN_FD + (int)i), 0);
-	}
 }
 
 static void
@@ -123,36 +121,52 @@ receive_frame(struct worker *w, unsigned lane)
 	return len;
 }
 
-static void
-spawn(struct worker *w, unsigned lanes)
+void
+worker_prepare(struct worker *w, const struct wire_config *c)
 {
-	char *argv[] = {(char *)(uintptr_t)SIGNET_TOKEN_PROGRAM, NULL};
-	int theirs[WIRE_LANES_MAX], pair[2];
-	posix_spawn_file_actions_t actions;
+	int pair[2];
 
-	posix_spawn_file_actions_init(&actions);
-	w->lanes = lanes;
-	for (unsigned i = 0; i < lanes; i++) {
+	memset(w, 0, sizeof(*w));
+	w->lanes = c->lanes;
+	for (unsigned i = 0; i < w->lanes; i++) {
 		assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
 		w->lane[i] = pair[0];
-		theirs[i] = pair[1];
+		/* high, so that no dup2 hits a lane that is still needed */
+		w->far[i] = fcntl(pair[1], F_DUPFD_CLOEXEC, 100);
+		assert_true(w->far[i] >= 100);
+		close(pair[1]);
 		buf_init(&w->in[i], 2 * WIRE_FRAME_MAX);
 	}
-	place_lanes(&actions, theirs, lanes);
-	assert_int_equal(posix_spawn(&w->pid, argv[0], &actions, NULL, argv, environ), 0);
-	posix_spawn_file_actions_destroy(&actions);
-	for (unsigned i = 0; i < lanes; i++)
-		close(theirs[i]);
 }
 
 void
-worker_start(struct worker *w, const struct wire_config *c)
+worker_exec(struct worker *w)
+{
+	char *argv[] = {(char *)(uintptr_t)SIGNET_TOKEN_PROGRAM, NULL};
+	posix_spawn_file_actions_t actions;
+
+	posix_spawn_file_actions_init(&actions);
+	for (unsigned i = 0; i < w->lanes; i++)
+		assert_int_equal(
+		    posix_spawn_file_actions_adddup2(&actions, w->far[i], SIGNET_TOKEN_FD + (int)i), 0);
+	assert_int_equal(posix_spawn(&w->pid, argv[0], &actions, NULL, argv, environ), 0);
+	posix_spawn_file_actions_destroy(&actions);
+}
+
+void
+worker_close_far_ends(struct worker *w)
+{
+	for (unsigned i = 0; i < w->lanes; i++)
+		close(w->far[i]);
+}
+
+void
+worker_greet(struct worker *w, const struct wire_config *c)
 {
 	struct buf out;
 	size_t len;
 
-	memset(w, 0, sizeof(*w));
-	spawn(w, c->lanes);
+	worker_close_far_ends(w);
 	buf_init(&out, WIRE_FRAME_MAX);
 	wire_put_config(&out, c);
 	assert_false(out.failed);
@@ -162,6 +176,24 @@ worker_start(struct worker *w, const struct wire_config *c)
 	assert_true(len > 0);
 	assert_int_equal(wire_get_info(&w->info, w->in[0].data, len), SIGNET_OK);
 	buf_consume(&w->in[0], len);
+}
+
+void
+worker_start(struct worker *w, const struct wire_config *c)
+{
+	worker_prepare(w, c);
+	worker_exec(w);
+	worker_greet(w, c);
+}
+
+void
+worker_start_nonblocking(struct worker *w, const struct wire_config *c)
+{
+	worker_prepare(w, c);
+	for (unsigned i = 0; i < w->lanes; i++)
+		assert_int_equal(fcntl(w->far[i], F_SETFL, O_NONBLOCK), 0);
+	worker_exec(w);
+	worker_greet(w, c);
 }
 
 int

@@ -20,9 +20,12 @@ struct token_dir {
 void token_dir_make(struct token_dir *d);
 void token_dir_remove(struct token_dir *d);
 
+/* pkcs11-tool on that token, logged in; words are split at blanks. */
+void token_dir_tool(const struct token_dir *d, const char *words);
+
 struct worker {
 	pid_t pid;
-	int lane[WIRE_LANES_MAX];
+	int lane[WIRE_LANES_MAX], far[WIRE_LANES_MAX]; /* our ends and the worker's */
 	unsigned lanes;
 	struct buf in[WIRE_LANES_MAX];
 	struct wire_info info;
@@ -34,6 +37,13 @@ void config_key(struct wire_config *c, const char *uri);
 
 /* Starts it and exchanges CONFIG and INFO. */
 void worker_start(struct worker *w, const struct wire_config *c);
+/* The same with lanes that do not block at the worker's end, as libuv makes them. */
+void worker_start_nonblocking(struct worker *w, const struct wire_config *c);
+/* The same in its parts: sockets, process, the worker's ends closed here, CONFIG and INFO. */
+void worker_prepare(struct worker *w, const struct wire_config *c);
+void worker_exec(struct worker *w);
+void worker_close_far_ends(struct worker *w);
+void worker_greet(struct worker *w, const struct wire_config *c); /* closes the far ends as well */
 /* Closes the lanes, waits for the end and checks that it was an orderly one. */
 void worker_stop(struct worker *w);
 /* Waits for a child that ended by itself or was killed; its wait status. */
