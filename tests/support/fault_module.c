@@ -154,18 +154,20 @@ fault_sign(CK_SESSION_HANDLE s, CK_BYTE_PTR data, CK_ULONG len, CK_BYTE_PTR sig,
 	return rv;
 }
 
-/* A private key other than `mine`, with the same EC parameters. */
+/* A private key other than `mine` with the same EC parameters, and no login of its own. */
 static CK_OBJECT_HANDLE
 other_key(CK_SESSION_HANDLE s, CK_OBJECT_HANDLE mine)
 {
 	CK_OBJECT_CLASS class = CKO_PRIVATE_KEY;
+	CK_BBOOL always = CK_FALSE;
 	CK_BYTE curve[64];
 	CK_OBJECT_HANDLE found[16];
-	CK_ATTRIBUTE like[] = {{CKA_CLASS, &class, sizeof(class)}, {CKA_EC_PARAMS, curve, sizeof(curve)}};
+	CK_ATTRIBUTE like[] = {{CKA_CLASS, &class, sizeof(class)}, {CKA_EC_PARAMS, curve, sizeof(curve)},
+	    {CKA_ALWAYS_AUTHENTICATE, &always, sizeof(always)}};
 	CK_ULONG count = 0;
 
 	if (real->C_GetAttributeValue(s, mine, &like[1], 1) != CKR_OK ||
-	    real->C_FindObjectsInit(s, like, 2) != CKR_OK)
+	    real->C_FindObjectsInit(s, like, 3) != CKR_OK)
 		return mine;
 	(void)real->C_FindObjects(s, found, 16, &count);
 	(void)real->C_FindObjectsFinal(s);

@@ -48,6 +48,8 @@ void worker_greet(struct worker *w, const struct wire_config *c); /* closes the 
 void worker_stop(struct worker *w);
 /* Waits for a child that ended by itself or was killed; its wait status. */
 int worker_reap(struct worker *w);
+/* A teardown: ends the worker of a test that failed half way, so that the next one finds the token free. */
+int worker_end_left_over(void **state);
 
 void worker_send(struct worker *w, unsigned lane, const struct wire_job *j);
 void worker_receive(struct worker *w, unsigned lane, struct wire_result *r);

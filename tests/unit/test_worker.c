@@ -647,52 +647,65 @@ broken_off_config_ends_the_worker(void **state)
 	}
 }
 
-static void
-is_no_program_for_the_command_line(void **state)
+static int
+exit_status_of(char *const argv[])
 {
-	char *argv[] = {(char *)(uintptr_t)SIGNET_TOKEN_PROGRAM, (char *)(uintptr_t) "--help", NULL};
 	int status;
 	pid_t pid;
 
-	(void)state;
 	assert_int_equal(posix_spawn(&pid, argv[0], NULL, NULL, argv, environ), 0);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_int_equal(WEXITSTATUS(status), EX_USAGE);
+	assert_true(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+static void
+is_no_program_for_the_command_line(void **state)
+{
+	char *program = (char *)(uintptr_t)SIGNET_TOKEN_PROGRAM, *name = (char *)(uintptr_t)"seal";
+	char *alone[] = {program, NULL}, *named[] = {program, name, NULL}, *more[] = {program, name, name, NULL};
+
+	(void)state;
+	/* nothing is open where its first lane would be */
+	assert_int_equal(exit_status_of(alone), EX_UNAVAILABLE);
+	assert_int_equal(exit_status_of(named), EX_UNAVAILABLE);
+	assert_int_equal(exit_status_of(more), EX_USAGE);
 }
 
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(signs_with_every_key_scheme_and_digest),
-	    cmocka_unit_test(states_each_key_with_its_certificate_and_issuer),
-	    cmocka_unit_test(describes_the_token),
-	    cmocka_unit_test(finds_the_token_by_its_serial_number),
-	    cmocka_unit_test(uri_that_matches_nothing_is_absent),
-	    cmocka_unit_test(uri_by_label_finds_certificate_and_key),
-	    cmocka_unit_test(weak_and_unknown_keys_are_refused_by_name),
-	    cmocka_unit_test(uri_without_an_object_is_unusable),
-	    cmocka_unit_test(label_of_two_keys_is_ambiguous),
-	    cmocka_unit_test(two_private_keys_are_never_chosen_from),
-	    cmocka_unit_test(certificate_for_another_key_is_unusable),
-	    cmocka_unit_test(signs_only_what_its_key_can),
-	    cmocka_unit_test(needs_a_login_and_says_so),
-	    cmocka_unit_test(logout_ends_what_login_began),
-	    cmocka_unit_test(signs_with_the_pin_of_the_job_and_logs_out),
-	    cmocka_unit_test(pin_of_another_is_judged_though_someone_is_logged_in),
-	    cmocka_unit_test(all_lanes_sign_under_one_login),
-	    cmocka_unit_test(probe_tells_the_flags_and_the_login),
-	    cmocka_unit_test(second_owner_of_a_token_is_refused),
-	    cmocka_unit_test(token_that_is_not_there_is_absent),
-	    cmocka_unit_test(module_that_does_not_load_is_broken),
-	    cmocka_unit_test(lock_directory_that_is_missing_is_broken),
-	    cmocka_unit_test(serves_sockets_that_do_not_block),
-	    cmocka_unit_test(works_unconfined_where_the_configuration_says_so),
-	    cmocka_unit_test(end_of_any_lane_ends_the_worker),
-	    cmocka_unit_test(frame_that_is_none_ends_the_worker),
-	    cmocka_unit_test(dies_with_the_process_that_started_it),
-	    cmocka_unit_test(broken_off_config_ends_the_worker),
-	    cmocka_unit_test(is_no_program_for_the_command_line),
+	    cmocka_unit_test_teardown(signs_with_every_key_scheme_and_digest, worker_end_left_over),
+	    cmocka_unit_test_teardown(states_each_key_with_its_certificate_and_issuer, worker_end_left_over),
+	    cmocka_unit_test_teardown(describes_the_token, worker_end_left_over),
+	    cmocka_unit_test_teardown(finds_the_token_by_its_serial_number, worker_end_left_over),
+	    cmocka_unit_test_teardown(uri_that_matches_nothing_is_absent, worker_end_left_over),
+	    cmocka_unit_test_teardown(uri_by_label_finds_certificate_and_key, worker_end_left_over),
+	    cmocka_unit_test_teardown(weak_and_unknown_keys_are_refused_by_name, worker_end_left_over),
+	    cmocka_unit_test_teardown(uri_without_an_object_is_unusable, worker_end_left_over),
+	    cmocka_unit_test_teardown(label_of_two_keys_is_ambiguous, worker_end_left_over),
+	    cmocka_unit_test_teardown(two_private_keys_are_never_chosen_from, worker_end_left_over),
+	    cmocka_unit_test_teardown(certificate_for_another_key_is_unusable, worker_end_left_over),
+	    cmocka_unit_test_teardown(signs_only_what_its_key_can, worker_end_left_over),
+	    cmocka_unit_test_teardown(needs_a_login_and_says_so, worker_end_left_over),
+	    cmocka_unit_test_teardown(logout_ends_what_login_began, worker_end_left_over),
+	    cmocka_unit_test_teardown(signs_with_the_pin_of_the_job_and_logs_out, worker_end_left_over),
+	    cmocka_unit_test_teardown(
+		pin_of_another_is_judged_though_someone_is_logged_in, worker_end_left_over),
+	    cmocka_unit_test_teardown(all_lanes_sign_under_one_login, worker_end_left_over),
+	    cmocka_unit_test_teardown(probe_tells_the_flags_and_the_login, worker_end_left_over),
+	    cmocka_unit_test_teardown(second_owner_of_a_token_is_refused, worker_end_left_over),
+	    cmocka_unit_test_teardown(token_that_is_not_there_is_absent, worker_end_left_over),
+	    cmocka_unit_test_teardown(module_that_does_not_load_is_broken, worker_end_left_over),
+	    cmocka_unit_test_teardown(lock_directory_that_is_missing_is_broken, worker_end_left_over),
+	    cmocka_unit_test_teardown(serves_sockets_that_do_not_block, worker_end_left_over),
+	    cmocka_unit_test_teardown(works_unconfined_where_the_configuration_says_so, worker_end_left_over),
+	    cmocka_unit_test_teardown(end_of_any_lane_ends_the_worker, worker_end_left_over),
+	    cmocka_unit_test_teardown(frame_that_is_none_ends_the_worker, worker_end_left_over),
+	    cmocka_unit_test_teardown(dies_with_the_process_that_started_it, worker_end_left_over),
+	    cmocka_unit_test_teardown(broken_off_config_ends_the_worker, worker_end_left_over),
+	    cmocka_unit_test_teardown(is_no_program_for_the_command_line, worker_end_left_over),
 	};
 
 	signal(SIGPIPE, SIG_IGN);
