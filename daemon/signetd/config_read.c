@@ -43,7 +43,7 @@ why_not_line(const char *line, size_t len)
 	return NULL;
 }
 
-/* Section headers and indentation, which inih would not tell us. `line` is NUL-terminated. */
+/* Section headers, indentation and ":" for "=", which inih would not tell us. `line` is NUL-terminated. */
 static void
 look_at(struct reading *r, const char *line)
 {
@@ -51,6 +51,8 @@ look_at(struct reading *r, const char *line)
 	const char *start = line + strspn(line, " \t");
 
 	r->indented = start > line;
+	if (!r->indented && *start != '#' && *start != ';' && start[strcspn(start, "[=:")] == ':')
+		config_fail(r, r->file, r->line, "a key is followed by \"=\", not by \":\"");
 	if (*start != '[')
 		return;
 	if (r->indented) {

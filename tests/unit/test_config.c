@@ -492,6 +492,7 @@ refuses_malformed_lines(void **state)
 	(void)state;
 	assert_bad("[daemon]\nsocket\n", 2, "key = value");
 	assert_bad("[daemon]\nnonsense\nsokcet = 1\n", 2, "key = value"); /* the first error is told */
+	assert_bad("[daemon]\nstate: /x\n", 2, "not by \":\"");
 	assert_bad("[daemon\n", 1, "[SECTION]");
 	assert_bad("[daemon] x\n", 1, "[SECTION]");
 	assert_bad("  [daemon]\n", 1, "start of its line");
