@@ -55,10 +55,10 @@ class BadInput(flow.SandboxTest):
             with self.subTest(text):
                 self.assertTrue(self.sign_fails("BadDigest", digest=text))
 
-    def test_weak_digests_are_refused_by_name(self):
+    def test_weak_digests_are_refused_as_weak(self):
         for name, size in (("sha1", 20), ("md5", 16), ("sha224", 28), ("ripemd160", 20)):
             with self.subTest(name):
-                self.assertIn(name, self.sign_fails("BadDigest", digest=f"{name}:{'00' * size}"))
+                self.assertIn("weak", self.sign_fails("BadDigest", digest=f"{name}:{'00' * size}"))
 
     def test_missing_digest(self):
         self.assertEqual(self.assertFails("InvalidParameter", SIGNER + "Sign", {"key": "ec"})["parameter"], "digest")
@@ -80,7 +80,7 @@ class BadInput(flow.SandboxTest):
                 self.sign_fails("Unsupported", key=key, scheme=scheme)
 
     def test_formats_that_are_not_offered(self):
-        for more in ({"format": "cades"}, {"format": "pades"}, {"level": "t"}, {"proof": True}):
+        for more in ({"format": "cades"}, {"format": "pades"}, {"level": "t"}):
             with self.subTest(more):
                 self.sign_fails("Unsupported", **more)
 

@@ -30,6 +30,7 @@ for n in range(200):
     ask("sign with a PIN", S + "Sign", {"key": "ec", "digest": digest, "pin": pin, "requestId": "s%d" % n})
     ask("sign with a wrong PIN", S + "Sign", {"key": "ec", "digest": digest, "pin": "000000"})
     ask("batch", S + "SignBatch", {"key": "ec", "items": [{"digest": digest}]})
+    answers["batch"] = answers["batch"].get("result", answers["batch"])
     ask("unlock", T + "Unlock", {"token": "sandbox", "pin": "000000"})
     ask("lock", T + "Lock", {"token": "sandbox"})
     ask("status", A + "Status")

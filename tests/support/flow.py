@@ -31,6 +31,7 @@ REPO = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 BUILD = os.path.realpath(os.environ.get("SIGNET_BUILD", os.path.join(REPO, "build")))
 SCRIPT = os.path.join(REPO, "tests", "sandbox")
 CTL = os.path.join(BUILD, "client/signetctl/signetctl")
+SOFTHSM = "/usr/lib/softhsm/libsofthsm2.so"
 LOAD = os.path.join(BUILD, "tests/flow/signet-load")
 LONG = os.environ.get("SIGNET_LONG") == "1"
 SANITIZED = os.environ.get("SIGNET_SANITIZED") == "1"  # set by the build: everything is several times slower
@@ -134,6 +135,12 @@ class Sandbox:
     def add_key(self, key_id, label, kind):
         run(SCRIPT, "key", self.dir, key_id, label, kind)
 
+    def pkcs11_tool(self, *words, place="softhsm2.conf", label="sandbox"):
+        """pkcs11-tool, logged in to the sandbox's token; its output."""
+        env = dict(os.environ, SANDBOX_PIN=self.pin, SOFTHSM2_CONF=self.path("tokens", place))
+        return run("pkcs11-tool", "--module", SOFTHSM, "--token-label", label, "--login", "--pin", "env:SANDBOX_PIN", *words,
+                   env=env, text=True).stdout
+
     # life
 
     def start(self):
@@ -184,6 +191,10 @@ class Sandbox:
 
     def sign(self, key="ec", **more):
         return self.call(SIGNER + "Sign", {"key": key, "digest": digest(), **more})
+
+    def rule_of_a_signature(self):
+        """Name of the rule that permits one made now, as the log has it."""
+        return json.loads(self.sign()["receipt"]["entry"])["rule"]
 
     def status(self):
         return self.call(ADMIN + "Status")
@@ -323,9 +334,13 @@ class SandboxTest(unittest.TestCase):
     def tearDownClass(cls):
         cls.box.remove()
 
-    def tearDown(self):
-        if self._outcome.result.failures or self._outcome.result.errors:
+    def run(self, result=None):
+        """One test; if it fails, what the daemon said last is shown with it."""
+        before = len(result.failures) + len(result.errors)
+        done = super().run(result)
+        if len(result.failures) + len(result.errors) > before and os.path.exists(self.box.path("signetd.log")):
             sys.stderr.write("---- last messages of the daemon\n" + self.box.log_tail() + "----\n")
+        return done
 
     def assertFails(self, name, method, parameters=None, connection=None):
         """The call ends in that error; its parameters are returned."""
@@ -345,4 +360,10 @@ class SandboxTest(unittest.TestCase):
 
 
 def main():
+    """Run the file's tests. A test that hangs is ended from within, so that its daemon is stopped."""
+    def too_long(*_):
+        raise AssertionError("the test took too long")
+
+    signal.signal(signal.SIGALRM, too_long)
+    signal.alarm(int(os.environ.get("SIGNET_FLOW_SECONDS", "280")))
     unittest.main(verbosity=2)

@@ -16,13 +16,13 @@ PAUSE = 0.02
 
 
 def wait(path, token, wanted="ready"):
-    """The token's record once it is in that state."""
+    """The token's record once it is in that state, or in one that only a person can end."""
     deadline = time.monotonic() + SECONDS
     with varlink.Connection(path) as connection:
         while True:
             found = connection.call(varlink.TOKEN + "List", {"token": token})["token"]
-            if found["state"] == wanted:
-                return found
+            if found["state"] == wanted or (wanted == "ready" and found["state"] == "locked" and found["pinFailures"]):
+                return found  # a stored PIN is not sent while a failure stands: that is for a person
             if time.monotonic() > deadline:
                 raise TimeoutError(f"token {token} is {found['state']} after {SECONDS} s: {found.get('reason')}")
             time.sleep(PAUSE)
@@ -32,6 +32,7 @@ if __name__ == "__main__":
     if len(sys.argv) != 3:
         sys.exit(__doc__)
     try:
-        wait(sys.argv[1], sys.argv[2])
+        if wait(sys.argv[1], sys.argv[2])["state"] == "locked":
+            print(f"token {sys.argv[2]} stays locked after a wrong PIN: sign once with the right one", file=sys.stderr)
     except (OSError, varlink.VarlinkError, varlink.Closed) as problem:
         sys.exit(f"{sys.argv[1]}: {problem}")
