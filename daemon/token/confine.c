@@ -279,11 +279,11 @@ deny_others(scmp_filter_ctx filter)
 	scmp_datum_t self = (scmp_datum_t)getpid();
 
 	return seccomp_rule_add(
-		   filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(kill), 1, SCMP_A0(SCMP_CMP_NE, self)) == 0 &&
+		   filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(kill), 1, SCMP_A0(SCMP_CMP_NE, self, 0)) == 0 &&
 	       seccomp_rule_add(
-		   filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(tgkill), 1, SCMP_A0(SCMP_CMP_NE, self)) == 0 &&
+		   filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(tgkill), 1, SCMP_A0(SCMP_CMP_NE, self, 0)) == 0 &&
 	       seccomp_rule_add(
-		   filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(prlimit64), 1, SCMP_A0(SCMP_CMP_NE, 0)) == 0;
+		   filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(prlimit64), 1, SCMP_A0(SCMP_CMP_NE, 0, 0)) == 0;
 }
 
 /* pcscd and its like are reached by AF_UNIX; every other family is a way out. */
@@ -291,7 +291,7 @@ static bool
 deny_network(scmp_filter_ctx filter)
 {
 	return seccomp_rule_add(filter, SCMP_ACT_ERRNO(EAFNOSUPPORT), SCMP_SYS(socket), 1,
-		   SCMP_A0(SCMP_CMP_NE, AF_UNIX)) == 0 &&
+		   SCMP_A0(SCMP_CMP_NE, AF_UNIX, 0)) == 0 &&
 	       seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(listen), 0) == 0;
 }
 
