@@ -62,9 +62,11 @@ struct config_keyword {
 	bool list;
 };
 
-/* config_key.c: the table, and sections and values into the configuration */
+/* config_value.c: the table, and values into their fields */
 extern const struct config_keyword config_keywords[];
 extern const size_t config_keyword_count;
+
+/* config_section.c: headers and lines into sections */
 const char *config_kind_word(enum config_kind kind);
 void config_begin_section(struct reading *r, char *header);
 void config_set(struct reading *r, const char *name, const char *value);

@@ -416,6 +416,8 @@ refuses_values_that_are_not_what_their_key_takes(void **state)
 	assert_bad("[daemon]\nsandbox = maybe\n", 2, "yes or no");
 	assert_bad("[daemon]\nsocket = run/x\n", 2, "absolute");
 	assert_bad("[daemon]\nsocket = /run/../x\n", 2, "absolute");
+	assert_bad("[daemon]\nsocket = /run/./x\n", 2, "absolute");
+	assert_bad("[daemon]\nsocket = /run//x\n", 2, "absolute");
 	assert_bad(TOKEN "verify = never\n", 6, "one of always first");
 	assert_bad(TOKEN "lease = all\n", 6, "one of own shared");
 	assert_bad(TOKEN "paths = /a b\n", 6, "absolute");
