@@ -264,7 +264,7 @@ ledger_open(struct ledger **out, uv_loop_t *loop, const struct ledger_options *o
 			free(log);
 		return err;
 	}
-	log->news = log->writer.news;
+	writer_collect(&log->writer, &log->back, &log->news);
 	*begin = found;
 	*out = log;
 	return SIGNET_OK;

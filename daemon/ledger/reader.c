@@ -134,6 +134,7 @@ run(void *arg)
 	struct reader *r = arg;
 	struct ledger_read *read;
 
+	(void)pthread_setname_np(pthread_self(), "log-reader"); /* for ps and profiles only */
 	while ((read = next_read(r)) != NULL) {
 		read_row(r, read);
 		uv_mutex_lock(&r->lock);

@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 enum { WRITE_BLOCK = 64 * 1024 };
@@ -59,12 +60,23 @@ write_blocks(int fd, uint64_t from, uint64_t to)
 	return fsync(fd) == 0 ? 0 : errno;
 }
 
+/* Asked first: trying would leave everybody else without room for a moment. Some file systems cannot tell. */
+static bool
+cannot_hold(int fd, uint64_t bytes)
+{
+	struct statvfs fs;
+
+	return fstatvfs(fd, &fs) == 0 && fs.f_blocks > 0 && fs.f_bavail * fs.f_frsize < bytes;
+}
+
 /* Returns 0 or errno. */
 static int
 allocate(int fd, uint64_t from, uint64_t to)
 {
 	int err;
 
+	if (cannot_hold(fd, to - from))
+		return ENOSPC;
 	do
 		err = fallocate(fd, 0, (off_t)from, (off_t)(to - from)) == 0 ? 0 : errno;
 	while (err == EINTR);

@@ -52,8 +52,7 @@ signet_err
 store_begin(struct store *s)
 {
 	s->clock_state = s->ask_clock != NULL ? s->ask_clock(s->arg) : "unknown";
-	s->mark_tree = s->tree;
-	s->mark_claim = s->last_claim;
+	s->mark = s->tree;
 	return db_begin(&s->db);
 }
 
@@ -61,8 +60,7 @@ void
 store_rollback(struct store *s)
 {
 	db_rollback(&s->db);
-	s->tree = s->mark_tree;
-	s->last_claim = s->mark_claim;
+	s->tree = s->mark;
 }
 
 signet_err

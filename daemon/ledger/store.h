@@ -11,9 +11,8 @@
 struct store {
 	struct db db;
 	struct merkle tree;   /* its leaves are the rows: those committed, and those of the open transaction */
-	uint64_t last_claim;  /* id */
-	struct merkle mark_tree; /* as they were when the transaction began */
-	uint64_t mark_claim;
+	uint64_t last_claim;  /* id; some are never used */
+	struct merkle mark; /* the tree when the transaction began */
 
 	char boot[33];
 	const char *clock_state; /* in this transaction */

@@ -301,6 +301,7 @@ run(void *arg)
 	struct ops batch = {0};
 	struct ops none = {0}, written = {0};
 
+	(void)pthread_setname_np(pthread_self(), "log-writer"); /* for ps and profiles only */
 	while (next_batch(w, &batch))
 		turn(w, &batch);
 	/* the last chance of what waits */

@@ -384,6 +384,58 @@ what_arrives_during_a_commit_is_one_batch(void **state)
 	crowd_free(&rest);
 }
 
+/* Whether two operations half a millisecond apart became one commit. */
+static bool
+two_share_a_commit(struct ledger_case *c, unsigned in_flight)
+{
+	struct ledger_op ops[2] = {case_append_op("sign", ""), case_append_op("sign", "")};
+	struct crowd first = {.count = 1, .ops = ops}, second = {.count = 1, .ops = ops + 1};
+	unsigned us, n;
+	uint64_t until;
+
+	crowd_submit(c, &first);
+	ledger_hand_over(c->log, in_flight);
+	until = uv_hrtime() + 500000;
+	while (uv_hrtime() < until)
+		;
+	crowd_submit(c, &second);
+	ledger_hand_over(c->log, in_flight);
+	case_until(c, &first.all);
+	case_until(c, &second.all);
+	crowd_free(&first);
+	crowd_free(&second);
+	ledger_last_commit(c->log, &us, &n);
+	return n == 2;
+}
+
+/* On a busy machine either may happen at times: the difference must show. */
+static void
+writer_gathers_a_third_of_what_is_in_flight(void **state)
+{
+	struct ledger_case *c = *state;
+	unsigned of_six = 0, of_three = 0;
+
+	for (int i = 0; i < 100; i++) {
+		of_six += two_share_a_commit(c, 6);	/* 30 % of 6: waits for the second */
+		of_three += two_share_a_commit(c, 3);	/* 30 % of 3: does not */
+	}
+	assert_in_range(of_six, of_three + 20, 100);
+}
+
+static void
+gathering_ends_though_nothing_more_comes(void **state)
+{
+	struct ledger_case *c = *state;
+	struct ledger_op op = case_append_op("sign", "");
+	struct crowd crowd = {.count = 1, .ops = &op};
+
+	crowd_submit(c, &crowd);
+	ledger_hand_over(c->log, 1000);
+	case_until(c, &crowd.all);
+	assert_int_equal(op.err, SIGNET_OK);
+	crowd_free(&crowd);
+}
+
 static void
 nothing_is_given_back_before_it_is_durable(void **state)
 {
@@ -571,6 +623,8 @@ main(void)
 	    LEDGER_TEST(faulty_binding_or_opening_is_refused_alone),
 	    LEDGER_TEST(crowded_jobs_get_each_index_once_and_share_commits),
 	    LEDGER_TEST(what_arrives_during_a_commit_is_one_batch),
+	    LEDGER_TEST(writer_gathers_a_third_of_what_is_in_flight),
+	    LEDGER_TEST(gathering_ends_though_nothing_more_comes),
 	    LEDGER_TEST(nothing_is_given_back_before_it_is_durable),
 	    LEDGER_TEST(nothing_happens_before_the_hand_over),
 	    LEDGER_TEST(close_writes_what_is_queued_and_gives_back_all),

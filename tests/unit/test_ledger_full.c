@@ -173,6 +173,7 @@ record_that_finds_no_room_is_written_later(void **state)
 	struct ledger_opening o = {.field = "title", .text = title};
 	uint64_t claim = case_claim(c, body);
 	struct ledger_op op = case_record_op(claim, copy, tail), other = case_claim_op(body);
+	static const char end[] = ",\"uid\":7,\"outcome\":\"ok\"}";
 	struct ledger_read r;
 
 	op.kept = (struct ledger_kept){.uid = 7, .request_id = id, .value = (const uint8_t *)value, .value_len = 3};
@@ -204,6 +205,8 @@ record_that_finds_no_room_is_written_later(void **state)
 	assert_int_equal(case_read(c, 0, &r), SIGNET_OK);
 	assert_int_equal(r.value.len, 3);
 	assert_memory_equal(r.value.data, "sig", 3);
+	assert_non_null(memmem(r.entry.data, r.entry.len, "\"kind\":\"sign\"", 13));
+	assert_memory_equal(r.entry.data + r.entry.len - sizeof(end) + 1, end, sizeof(end) - 1);
 	buf_done(&r.entry);
 	buf_done(&r.value);
 	case_check_rows(c, 1);
