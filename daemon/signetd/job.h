@@ -59,6 +59,7 @@ struct job {
 	uint64_t not_before_ms; /* loop time: pause after a wrong PIN */
 
 	/* decided at the claim */
+	uint64_t generation; /* for this worker only */
 	const char *proof;
 	uint8_t flags;	/* enum wire_job_flags */
 	bool exclusive; /* no other job of the token may be at work */

@@ -165,7 +165,7 @@ peer_pump(struct peer *p)
 	if (p->pumping || p->closing)
 		return;
 	p->pumping = true;
-	while (p->active == NULL && !congested(p) && !p->closing) {
+	while (p->active == NULL && !congested(p) && !p->closing && !p->draining) {
 		enum frame_state state = frame_next(&p->scan, &p->in, &len);
 
 		if (state == FRAME_PARTIAL)

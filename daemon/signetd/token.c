@@ -239,6 +239,7 @@ on_timer_closed(uv_handle_t *handle)
 static void
 drop_worker(struct token *t)
 {
+	t->generation++;
 	if (t->worker != NULL)
 		worker_kill(t->worker);
 	t->worker = NULL;
@@ -428,6 +429,7 @@ token_on_info(struct token *t, struct wire_info *info)
 		on_missing(t, TOKEN_FAILED, info->reason, FAILED_RETRY_MS);
 		break;
 	}
+	token_settle(t); /* the stored PIN goes first */
 	token_run(t);
 }
 

@@ -54,6 +54,7 @@ struct token {
 	struct lease lease;
 
 	struct worker *worker;
+	uint64_t generation; /* of the worker: what was decided for one is void for the next */
 	bool retire;	 /* the worker must be replaced when its lanes are empty */
 	bool storing;	 /* the stored PIN is on its way */
 	bool hand_locked; /* a person locked it: the stored PIN stays away until one unlocks it */

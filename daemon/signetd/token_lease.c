@@ -129,6 +129,8 @@ decide_without_pin(struct token *t, struct job *j)
 	if (t->state == TOKEN_BLOCKED)
 		return fail(j, SIGNET_ERR_PIN_BLOCKED,
 		    "the token's PIN is blocked; whoever issued the token can help");
+	if (t->storing || lease_wants_stored(t))
+		return LEASE_WAIT; /* the stored PIN is about to go out, or just has */
 	if (!lease_is_mine(t, j->who->peer.uid, j->batch) || t->lease.uses == 0)
 		return fail(j, SIGNET_ERR_PIN_REQUIRED, "the token is locked: unlock it (`signetctl token unlock`) "
 							"or give its PIN with the call");

@@ -45,7 +45,7 @@ token_fault(const struct token *t, struct fault *f)
 {
 	const char *name = t->conf->name;
 
-	if (t->state == TOKEN_FAILED) {
+	if (t->state != TOKEN_ABSENT) {
 		fault_set(f, SIGNET_ERR_TOKEN_FAILED, name, "token %s does not work: %s", name, t->reason);
 		snprintf(f->reason, sizeof(f->reason), "%.*s", (int)sizeof(f->reason) - 1, t->reason);
 		return;
@@ -288,6 +288,13 @@ on_claimed(struct ledger_op *op)
 	struct job *j = op->owner;
 	struct token *t = j->token;
 
+	if (op->err == SIGNET_OK && j->generation != t->generation) { /* the worker it was decided for is gone */
+		t->claimed--;
+		lease_unsent(t, j);
+		token_fault(t, &j->fault);
+		token_record_failed(t, j, false, "driver ended");
+		return;
+	}
 	if (op->err == SIGNET_OK) {
 		j->state = JOB_READY;
 		job_list_push(&t->ready, j);
@@ -382,6 +389,7 @@ claim(struct token *t, struct job *j, struct job_list *failed)
 		return true;
 	}
 	t->claimed++;
+	j->generation = t->generation;
 	t->barrier = j->exclusive;
 	if (j->kind != JOB_PROBE)
 		job_compose_body(j, rule);
@@ -396,9 +404,9 @@ claim(struct token *t, struct job *j, struct job_list *failed)
 }
 
 static bool
-can_work(const struct token *t)
+can_send(const struct token *t)
 {
-	return t->worker != NULL && t->worker->informed && !t->retire && !t->removed &&
+	return t->worker != NULL && t->worker->informed && !t->retire &&
 	       t->state != TOKEN_ABSENT && t->state != TOKEN_FAILED && t->state != TOKEN_STARTING;
 }
 
@@ -430,7 +438,7 @@ send_some(struct token *t)
 {
 	struct worker *w = t->worker;
 
-	while (t->ready.first != NULL && can_work(t)) {
+	while (t->ready.first != NULL && can_send(t)) {
 		struct job *j = t->ready.first;
 		struct lane *l = worker_free_lane(w, lane_depth(t));
 
@@ -472,8 +480,9 @@ token_run(struct token *t)
 	t->running = true;
 	do {
 		t->again = false;
-		if (can_work(t)) {
-			claim_some(t, &failed);
+		if (can_send(t)) {
+			if (!t->removed) /* what is claimed is finished, nothing new begins */
+				claim_some(t, &failed);
 			send_some(t);
 		} else {
 			refuse_some(t);
