@@ -359,18 +359,17 @@ take_key_info(struct key *k, struct wire_key *from)
 static void
 take_identity(struct token *t, const struct wire_info *info)
 {
-	char name[80];
+	struct pin_state *pin;
 
 	snprintf(t->serial, sizeof(t->serial), "%s", info->serial);
 	snprintf(t->label, sizeof(t->label), "%s", info->label);
 	snprintf(t->manufacturer, sizeof(t->manufacturer), "%s", info->manufacturer);
 	snprintf(t->model, sizeof(t->model), "%s", info->model);
 	if (t->serial[0] == '\0')
-		snprintf(name, sizeof(name), "label:%.56s", t->label);
+		snprintf(t->pin_name, sizeof(t->pin_name), "label:%.56s", t->label);
 	else
-		snprintf(name, sizeof(name), "%s", t->serial);
-	struct pin_state *pin = broker_pin_state(t->broker, name);
-
+		snprintf(t->pin_name, sizeof(t->pin_name), "%s", t->serial);
+	pin = broker_pin_state(t->broker, t->pin_name);
 	if (pin != NULL)
 		t->pin = pin;
 }

@@ -50,6 +50,7 @@ struct token {
 	char serial[64], label[64], manufacturer[64], model[64];
 	uint32_t flags; /* CKF_* as last read */
 	int64_t seen_us; /* when it was last present; wall clock, 0: never */
+	char pin_name[80];     /* under which our count of PIN tries is kept: serial, or "label:<label>" */
 	struct pin_state *pin; /* the broker's row of this serial; never NULL */
 	struct lease lease;
 

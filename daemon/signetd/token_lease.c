@@ -253,7 +253,7 @@ lease_note(const struct token *t, const struct job *j, struct ledger_tried *trie
 	if (!j->note)
 		return;
 	tried->set = true;
-	snprintf(tried->serial, sizeof(tried->serial), "%s", t->serial[0] != '\0' ? t->serial : t->conf->name);
+	snprintf(tried->serial, sizeof(tried->serial), "%.63s", t->pin_name);
 	snprintf(tried->source, sizeof(tried->source), "%s", pin_source_name(j->source));
 	tried->pending = n->pending;
 	tried->failures = n->failures;

@@ -220,13 +220,13 @@ fault_of_result(struct token *t, struct job *j, const struct wire_result *res, c
 	}
 }
 
-/* A person's right PIN clears what was noted of other sources; losing this in a crash is safe. */
 static void
 free_note(struct ledger_op *op)
 {
 	free(op);
 }
 
+/* A person's right PIN clears what was noted of other sources; losing this in a crash is safe. */
 static void
 clear_other_notes(struct token *t, const struct job *j)
 {
@@ -237,7 +237,7 @@ clear_other_notes(struct token *t, const struct job *j)
 			continue;
 		op->what = LEDGER_TRIED;
 		op->tried.set = true;
-		snprintf(op->tried.serial, sizeof(op->tried.serial), "%s", t->serial);
+		snprintf(op->tried.serial, sizeof(op->tried.serial), "%.63s", t->pin_name);
 		snprintf(op->tried.source, sizeof(op->tried.source), "%s", pin_source_name((enum pin_source)s));
 		op->tried.failures = t->pin->note[s].failures;
 		op->tried.last_us = t->pin->note[s].last_us;
