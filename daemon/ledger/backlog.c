@@ -27,7 +27,7 @@ static size_t
 bytes_size(const struct ledger_op *op)
 {
 	size_t n = text_size(op->kind) + op->body_len + op->tail_len + text_size(op->kept.request_id) +
-	    op->kept.value_len;
+		   op->kept.value_len;
 
 	for (size_t i = 0; i < op->opening_count; i++)
 		n += text_size(op->openings[i].text);

@@ -38,7 +38,7 @@ struct db {
 	sqlite3 *handle;
 	sqlite3_stmt *statement[DB_STATEMENTS];
 	char path[4096];
-	int code;	  /* extended result code of the last failure */
+	int code;         /* extended result code of the last failure */
 	int system_errno; /* what the system said to it, or 0 */
 };
 
@@ -49,7 +49,8 @@ const char *db_sql(enum db_statement which);
  * Open or create for writing. SIGNET_ERR_LOG_UNAVAILABLE; `why` gets one sentence: not a log, written by a
  * newer version, not accessible.
  */
-must_check signet_err db_open_writer(struct db *db, const char *path, uint64_t wal_limit, char *why, size_t size);
+must_check signet_err db_open_writer(
+    struct db *db, const char *path, uint64_t wal_limit, char *why, size_t size);
 /* A read-only connection to a log that db_open_writer has opened. */
 must_check signet_err db_open_reader(struct db *db, const char *path, char *why, size_t size);
 void db_close(struct db *db); /* half-built is fine */

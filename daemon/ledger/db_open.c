@@ -147,7 +147,8 @@ set_modes(struct db *db, uint64_t wal_limit)
 	if (err == SIGNET_OK)
 		err = db_exec(db, "PRAGMA secure_delete = ON");
 	if (err == SIGNET_OK && wal_limit > 0) {
-		snprintf(text, sizeof(text), "PRAGMA journal_size_limit = %llu", (unsigned long long)wal_limit);
+		snprintf(
+		    text, sizeof(text), "PRAGMA journal_size_limit = %llu", (unsigned long long)wal_limit);
 		err = db_exec(db, text);
 	}
 	return err;
@@ -223,8 +224,8 @@ db_explain_errno(const char *path, int error, uint64_t need, char *why, size_t s
 	unsigned long long mib = (need + (1 << 20) - 1) >> 20;
 
 	if (is_full(path, error))
-		snprintf(why, size, "the disk that holds %.*s is full: free at least %llu MiB", dir_len(path), path,
-		    mib);
+		snprintf(why, size, "the disk that holds %.*s is full: free at least %llu MiB", dir_len(path),
+		    path, mib);
 	else
 		snprintf(why, size, "%s cannot be written (%s): check the disk and who owns the folder", path,
 		    strerror(error));
@@ -264,8 +265,8 @@ db_explain(const struct db *db, uint64_t need, char *why, size_t size)
 	if (error != 0)
 		db_explain_errno(db->path, error, need, why, size);
 	else if (primary == SQLITE_NOTADB || primary == SQLITE_CORRUPT)
-		snprintf(why, size, "%s is damaged or not a signing log (%s): restore it from a backup", db->path,
-		    sqlite3_errstr(db->code));
+		snprintf(why, size, "%s is damaged or not a signing log (%s): restore it from a backup",
+		    db->path, sqlite3_errstr(db->code));
 	else if (primary == SQLITE_BUSY || primary == SQLITE_LOCKED)
 		snprintf(why, size, "another program holds %s locked: close it", db->path);
 	else

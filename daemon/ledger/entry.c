@@ -90,14 +90,14 @@ entry_len(size_t kind, size_t boot, size_t index, size_t clock, size_t body, siz
 	if (body > SIGNET_ENTRY_MAX || tail > SIGNET_ENTRY_MAX)
 		return SIGNET_ENTRY_MAX + 1;
 	return fixed + kind + TIME_LEN + boot + index + clock + (body > 0 ? 1 + body : 0) +
-	    (tail > 0 ? 1 + tail : 0);
+	       (tail > 0 ? 1 + tail : 0);
 }
 
 bool
 entry_fits(const char *kind, size_t body_len, size_t tail_len)
 {
 	return entry_len(strlen(kind), BOOT_LEN, INDEX_LEN_MAX, CLOCK_LEN_MAX, body_len, tail_len) <=
-	    SIGNET_ENTRY_MAX;
+	       SIGNET_ENTRY_MAX;
 }
 
 static void

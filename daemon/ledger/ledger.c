@@ -32,8 +32,8 @@ struct ledger {
 	struct reader reader;
 	int dir_fd, lock_fd;
 
-	struct ops queue;      /* submitted, not handed over */
-	struct ops back;       /* finished, not given back yet */
+	struct ops queue; /* submitted, not handed over */
+	struct ops back;  /* finished, not given back yet */
 	struct reads read_back;
 	size_t pending, reading;
 	struct writer_news news;
@@ -91,8 +91,8 @@ recover(struct writer *w, struct ledger_start *start, char *why, size_t size)
 }
 
 static signet_err
-open_store(struct ledger *log, const struct ledger_options *o, struct ledger_start *start, char *why,
-    size_t size)
+open_store(
+    struct ledger *log, const struct ledger_options *o, struct ledger_start *start, char *why, size_t size)
 {
 	struct writer *w = &log->writer;
 	char path[sizeof(w->store.db.path)];
@@ -103,8 +103,8 @@ open_store(struct ledger *log, const struct ledger_options *o, struct ledger_sta
 	if (reserve_open(&w->reserve, log->dir_fd, "log.reserve", o->reserve) != SIGNET_OK)
 		return fail(why, size, o->dir, "cannot hold log.reserve", w->reserve.error);
 	err = db_open_writer(&w->store.db, path, o->wal_limit, why, size);
-	if (err != SIGNET_OK && db_is_full(&w->store.db)) { /* opening takes a few pages; reading must go on */
-		reserve_give_up(&w->reserve);
+	if (err != SIGNET_OK && db_is_full(&w->store.db)) {
+		reserve_give_up(&w->reserve); /* opening takes a few pages, and reading must go on */
 		err = db_open_writer(&w->store.db, path, o->wal_limit, why, size);
 	}
 	if (err == SIGNET_OK)
@@ -228,8 +228,8 @@ no_reader:
 static bool
 options_ok(const struct ledger_options *o)
 {
-	return o->dir != NULL && o->reserve >= RESERVE_MIN && o->reserve <= RESERVE_MAX && o->boot_id != NULL &&
-	    strlen(o->boot_id) == 32 && strspn(o->boot_id, "0123456789abcdef") == 32;
+	return o->dir != NULL && o->reserve >= RESERVE_MIN && o->reserve <= RESERVE_MAX &&
+	       o->boot_id != NULL && strlen(o->boot_id) == 32 && strspn(o->boot_id, "0123456789abcdef") == 32;
 }
 
 signet_err
@@ -271,8 +271,8 @@ ledger_open(struct ledger **out, uv_loop_t *loop, const struct ledger_options *o
 }
 
 signet_err
-ledger_each_kept(struct ledger *log, void (*each)(void *arg, const struct ledger_kept *kept, uint64_t index),
-    void *arg)
+ledger_each_kept(
+    struct ledger *log, void (*each)(void *arg, const struct ledger_kept *kept, uint64_t index), void *arg)
 {
 	int64_t since = store_now(&log->writer.store) - (int64_t)KEPT_DAYS * 24 * 3600 * 1000000;
 	sqlite3_stmt *row = log->reader.db.statement[DB_EACH_KEPT];

@@ -41,10 +41,10 @@ struct ledger_opening {
 /* What a requestId is bound to, and the reply that it gets again. */
 struct ledger_kept {
 	uid_t uid;
-	const char *request_id;	    /* NULL: nothing is kept */
+	const char *request_id;     /* NULL: nothing is kept */
 	uint8_t input[LEDGER_HASH]; /* hash of the call's parameters without PIN and time-out */
-	bool unknown;		    /* the outcome is unknown; `value` is empty */
-	const uint8_t *value;	    /* the signature */
+	bool unknown;               /* the outcome is unknown; `value` is empty */
+	const uint8_t *value;       /* the signature */
 	size_t value_len;
 };
 
@@ -53,12 +53,12 @@ struct ledger_kept {
  * transaction as the operation that carries it. failures == 0 and !pending removes the row.
  */
 struct ledger_tried {
-	bool set;	      /* false: this operation carries no note */
-	char serial[64];      /* module-independent token serial, or "label:<label>" */
+	bool set;        /* false: this operation carries no note */
+	char serial[64]; /* module-independent token serial, or "label:<label>" */
 	char source[16];
-	bool pending;	      /* a C_Login is about to be sent; found at start: counts as a failure */
-	unsigned failures;    /* since the last success */
-	int64_t last_us;      /* time of the last failure, microseconds since 1970 */
+	bool pending;      /* a C_Login is about to be sent; found at start: counts as a failure */
+	unsigned failures; /* since the last success */
+	int64_t last_us;   /* time of the last failure, microseconds since 1970 */
 };
 
 enum ledger_kind {
@@ -73,16 +73,16 @@ struct ledger_op {
 	enum ledger_kind what;
 
 	/* in: borrowed until `done` */
-	const char *kind;      /* of the entry: "sign" */
-	const char *body;      /* members of the entry without braces and outer commas: "uid":1,"key":"a" */
+	const char *kind; /* of the entry: "sign" */
+	const char *body; /* members of the entry without braces and outer commas: "uid":1,"key":"a" */
 	size_t body_len;
-	const char *tail;      /* further members, may be NULL */
+	const char *tail; /* further members, may be NULL */
 	size_t tail_len;
 	const struct ledger_opening *openings;
 	size_t opening_count;
 	struct ledger_kept kept;
 	struct ledger_tried tried;
-	uint64_t claim;	       /* out of CLAIM, in of RECORD */
+	uint64_t claim; /* out of CLAIM, in of RECORD */
 
 	/* out */
 	/*
@@ -92,8 +92,9 @@ struct ledger_op {
 	 */
 	signet_err err;
 	uint64_t index;
-	char time[28];	       /* "2026-11-21T19:26:41.123456Z" */
-	struct buf entry;      /* the bytes as hashed; the ledger initialises it, the owner calls buf_done after `done` */
+	char time[28]; /* "2026-11-21T19:26:41.123456Z" */
+	struct buf
+	    entry; /* the bytes as hashed; the ledger initialises it, the owner calls buf_done after `done` */
 	uint8_t leaf[LEDGER_HASH];
 
 	void (*done)(struct ledger_op *op); /* on the loop; the operation is the owner's again */
@@ -101,14 +102,14 @@ struct ledger_op {
 };
 
 struct ledger_options {
-	const char *dir;       /* state directory; must exist, 0700; log.db and log.reserve live there */
-	uint64_t reserve;      /* bytes preallocated for records of what is already claimed; 1 MiB..1 GiB */
-	uint64_t wal_limit;    /* 0: default */
+	const char *dir;    /* state directory; must exist, 0700; log.db and log.reserve live there */
+	uint64_t reserve;   /* bytes preallocated for records of what is already claimed; 1 MiB..1 GiB */
+	uint64_t wal_limit; /* 0: default */
 	/* both are called on the writer thread, and by ledger_open before it runs */
-	int64_t (*now_us)(void *arg);	/* wall clock, injected by tests; NULL: clock_gettime */
+	int64_t (*now_us)(void *arg);          /* wall clock, injected by tests; NULL: clock_gettime */
 	const char *(*clock_state)(void *arg); /* "synchronised", ...; a static string; NULL: "unknown" */
 	void *arg;
-	const char *boot_id;   /* 32 hex digits, lower case */
+	const char *boot_id; /* 32 hex digits, lower case */
 	/*
 	 * A RECORD that came back with LOG_UNAVAILABLE and keeps a reply has been written after all; on the loop. `kept`
 	 * is borrowed. May be NULL.
@@ -117,8 +118,8 @@ struct ledger_options {
 };
 
 struct ledger_start {
-	uint64_t size;		 /* entries at open, the recovered ones included */
-	uint64_t recovered;	 /* claims that became entries with outcome unknown */
+	uint64_t size;      /* entries at open, the recovered ones included */
+	uint64_t recovered; /* claims that became entries with outcome unknown */
 };
 
 /*
@@ -133,11 +134,11 @@ must_check signet_err ledger_open(struct ledger **out, uv_loop_t *loop, const st
  * Each binding of a requestId younger than 30 days among the last 1,000,000 entries, oldest first; after ledger_open,
  * before anything is submitted. SIGNET_ERR_IO, SIGNET_ERR_LOG_UNAVAILABLE: the log cannot be read.
  */
-must_check signet_err ledger_each_kept(struct ledger *log,
-    void (*each)(void *arg, const struct ledger_kept *kept, uint64_t index), void *arg);
+must_check signet_err ledger_each_kept(
+    struct ledger *log, void (*each)(void *arg, const struct ledger_kept *kept, uint64_t index), void *arg);
 /* Each durable note about PIN tries; as above. */
-must_check signet_err ledger_each_tried(struct ledger *log,
-    void (*each)(void *arg, const struct ledger_tried *tried), void *arg);
+must_check signet_err ledger_each_tried(
+    struct ledger *log, void (*each)(void *arg, const struct ledger_tried *tried), void *arg);
 
 /* Queue an operation. Nothing happens before the hand-over. Operations commit in the order of submission. */
 void ledger_submit(struct ledger *log, struct ledger_op *op);
@@ -171,9 +172,9 @@ struct ledger_read {
 	struct buf entry;
 	char time[28];
 	uint8_t leaf[LEDGER_HASH];
-	bool unknown;	  /* as in ledger_kept */
+	bool unknown;     /* as in ledger_kept */
 	struct buf value; /* the kept reply; empty if nothing was kept */
-	uid_t uid;	  /* of the binding; (uid_t)-1 if nothing was kept */
+	uid_t uid;        /* of the binding; (uid_t)-1 if nothing was kept */
 
 	void (*done)(struct ledger_read *r); /* on the loop; buf_done on entry and value is the owner's */
 	void *owner;

@@ -59,7 +59,8 @@ hash(uint8_t out[MERKLE_HASH], const void *a, size_t a_len, const void *b, size_
 	if (ctx == NULL)
 		ctx = new_context();
 	int ok = EVP_DigestInit_ex2(ctx, NULL, NULL) == 1 && EVP_DigestUpdate(ctx, a, a_len) == 1 &&
-	    (b_len == 0 || EVP_DigestUpdate(ctx, b, b_len) == 1) && EVP_DigestFinal_ex(ctx, out, NULL) == 1;
+		 (b_len == 0 || EVP_DigestUpdate(ctx, b, b_len) == 1) &&
+		 EVP_DigestFinal_ex(ctx, out, NULL) == 1;
 	assert(ok); /* SHA-256 in memory does not fail; a wrong hash must never be stored */
 }
 

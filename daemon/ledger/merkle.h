@@ -21,7 +21,8 @@ void merkle_node(uint8_t out[MERKLE_HASH], const uint8_t *left, const uint8_t *r
  * Append one leaf. `completed` gets the roots of the subtrees of 2, 4, 8, ... leaves that this leaf completed,
  * MERKLE_HASH bytes each; returns their number (the trailing ones of the old size).
  */
-unsigned merkle_push(struct merkle *t, const uint8_t leaf[MERKLE_HASH], uint8_t completed[MERKLE_LEVELS][MERKLE_HASH]);
+unsigned merkle_push(
+    struct merkle *t, const uint8_t leaf[MERKLE_HASH], uint8_t completed[MERKLE_LEVELS][MERKLE_HASH]);
 void merkle_root(const struct merkle *t, uint8_t out[MERKLE_HASH]); /* of no leaves: SHA-256("") */
 
 #endif

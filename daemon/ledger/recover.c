@@ -105,8 +105,8 @@ move_openings(struct store *s, sqlite3_stmt *claim, uint64_t index)
 	for (; err == SIGNET_OK && count > 0; count--) {
 		err = openings_next(&c, &o);
 		if (err == SIGNET_OK)
-			err = db_put_opening(&s->db, index, (const char *)o.field, o.field_len, o.salt, o.text,
-			    o.text_len);
+			err = db_put_opening(
+			    &s->db, index, (const char *)o.field, o.field_len, o.salt, o.text, o.text_len);
 	}
 	return err == SIGNET_OK && !cur_done(&c) ? SIGNET_ERR_IO : err;
 }
@@ -210,7 +210,8 @@ any_leftover(struct store *s, bool *any)
 {
 	sqlite3_stmt *row;
 	signet_err err = db_prepare(&s->db,
-	    "SELECT 1 WHERE EXISTS (SELECT 1 FROM claim) OR EXISTS (SELECT 1 FROM tried WHERE pending)", &row);
+	    "SELECT 1 WHERE EXISTS (SELECT 1 FROM claim) OR EXISTS (SELECT 1 FROM tried WHERE pending)",
+	    &row);
 
 	if (err != SIGNET_OK)
 		return err;

@@ -92,7 +92,7 @@ is_allocated(const struct reserve *r)
 	struct stat st;
 
 	return fstat(r->fd, &st) == 0 && (uint64_t)st.st_size == r->size &&
-	    (uint64_t)st.st_blocks * 512 >= r->size;
+	       (uint64_t)st.st_blocks * 512 >= r->size;
 }
 
 static bool

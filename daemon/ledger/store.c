@@ -172,7 +172,8 @@ prepare_entry(struct store *s, struct ledger_op *op)
 		return err;
 	entry_time(&s->clock, store_now(s), op->time);
 	buf_reset(&op->entry);
-	return entry_write(&op->entry, &head, op->body, op->body_len, op->tail, op->tail == NULL ? 0 : op->tail_len);
+	return entry_write(
+	    &op->entry, &head, op->body, op->body_len, op->tail, op->tail == NULL ? 0 : op->tail_len);
 }
 
 static signet_err
@@ -183,7 +184,8 @@ put_openings(struct store *s, const struct ledger_op *op, uint64_t index)
 	for (size_t i = 0; i < op->opening_count && err == SIGNET_OK; i++) {
 		const struct ledger_opening *o = &op->openings[i];
 
-		err = db_put_opening(&s->db, index, o->field, strlen(o->field), o->salt, o->text, strlen(o->text));
+		err = db_put_opening(
+		    &s->db, index, o->field, strlen(o->field), o->salt, o->text, strlen(o->text));
 	}
 	return err;
 }

@@ -10,9 +10,9 @@
 
 struct store {
 	struct db db;
-	struct merkle tree;   /* its leaves are the rows: those committed, and those of the open transaction */
-	uint64_t last_claim;  /* id; some are never used */
-	struct merkle mark; /* the tree when the transaction began */
+	struct merkle tree;  /* its leaves are the rows: those committed, and those of the open transaction */
+	uint64_t last_claim; /* id; some are never used */
+	struct merkle mark;  /* the tree when the transaction began */
 
 	char boot[33];
 	const char *clock_state; /* in this transaction */
@@ -43,8 +43,8 @@ must_check signet_err store_apply(struct store *s, struct ledger_op *op);
 void store_forget(struct ledger_op *op);
 
 /* Append one finished entry: its row and its leaf. `leaf` is out. Errors as above. */
-must_check signet_err store_append(struct store *s, const struct buf *entry, uint8_t leaf[LEDGER_HASH],
-    const struct buf *kept);
+must_check signet_err store_append(
+    struct store *s, const struct buf *entry, uint8_t leaf[LEDGER_HASH], const struct buf *kept);
 
 /* Members that an entry gets whose claim was left over. */
 #define STORE_UNKNOWN "\"outcome\":\"unknown\""

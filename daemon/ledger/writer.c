@@ -20,8 +20,8 @@
 enum {
 	GATHER_PERCENT = 30,
 	GATHER_NS = 800 * 1000,
-	MEND_MS = 500,		/* between two tries to become available again */
-	ROOM_BEYOND = 1 << 20,	/* a disk with less free than this is still full */
+	MEND_MS = 500,         /* between two tries to become available again */
+	ROOM_BEYOND = 1 << 20, /* a disk with less free than this is still full */
 	STACK = 1 << 20,
 };
 
@@ -115,7 +115,8 @@ fill_reserve(struct writer *w)
 {
 	reserve_fill(&w->reserve);
 	if (!w->reserve.whole)
-		db_explain_errno(w->store.db.path, w->reserve.error, w->reserve.size, w->mine.why, sizeof(w->mine.why));
+		db_explain_errno(
+		    w->store.db.path, w->reserve.error, w->reserve.size, w->mine.why, sizeof(w->mine.why));
 }
 
 static signet_err

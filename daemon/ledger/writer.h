@@ -25,9 +25,9 @@ struct writer {
 	/* the thread's own while it runs */
 	struct store store;
 	struct reserve reserve;
-	struct ops backlog;   /* copies of records that the disk did not take */
-	bool fault;	      /* a transaction failed, and none has succeeded since */
-	uint64_t mend_at;     /* next try to become available, ns of uv_hrtime */
+	struct ops backlog; /* copies of records that the disk did not take */
+	bool fault;         /* a transaction failed, and none has succeeded since */
+	uint64_t mend_at;   /* next try to become available, ns of uv_hrtime */
 	struct writer_news mine;
 
 	/* shared */
@@ -35,7 +35,7 @@ struct writer {
 	uv_cond_t wake;
 	struct ops in, out;
 	unsigned in_flight;
-	size_t wake_at;	      /* signal when `in` has so many; SIZE_MAX: the thread is busy */
+	size_t wake_at; /* signal when `in` has so many; SIZE_MAX: the thread is busy */
 	bool gathering, stop;
 	struct writer_news news;
 

@@ -17,11 +17,14 @@
 enum { JOBS_MAX = 256 };
 
 static const char body[] =
-    "\"uid\":1000,\"gid\":1000,\"pid\":12345,\"exe\":\"/usr/bin/document-server\",\"unit\":\"documents.service\","
-    "\"rule\":\"clerks\",\"proof\":\"uid\",\"key\":\"office\",\"certSerial\":\"5401020304\",\"certHash\":\"sha256:"
+    "\"uid\":1000,\"gid\":1000,\"pid\":12345,\"exe\":\"/usr/bin/"
+    "document-server\",\"unit\":\"documents.service\","
+    "\"rule\":\"clerks\",\"proof\":\"uid\",\"key\":\"office\",\"certSerial\":\"5401020304\",\"certHash\":"
+    "\"sha256:"
     "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\",\"token\":\"office\",\"tokenSerial\":"
     "\"0123456789abcdef\",\"operation\":\"sign\",\"digest\":\"sha256:"
-    "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\",\"format\":\"raw\",\"scheme\":\"ecdsa\"";
+    "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\",\"format\":\"raw\",\"scheme\":"
+    "\"ecdsa\"";
 static const char tail[] = "\"outcome\":\"ok\",\"signatureHash\":\"sha256:"
 			   "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\"";
 static const uint8_t value[72];

@@ -59,8 +59,8 @@ make_disk(void)
 
 	snprintf(options, sizeof(options), "size=%dm,mode=0700", DISK_MIB);
 	return mkdtemp(mount_point) != NULL && enter_namespace() &&
-	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
-	    mount("tmpfs", mount_point, "tmpfs", MS_NOSUID | MS_NODEV, options) == 0;
+	       mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+	       mount("tmpfs", mount_point, "tmpfs", MS_NOSUID | MS_NODEV, options) == 0;
 }
 
 static void
@@ -113,7 +113,8 @@ reserve_size(void)
 static int
 disk_setup(void **state)
 {
-	static const char *const names[] = {"log.db", "log.db-wal", "log.db-shm", "log.reserve", "lock", "filler"};
+	static const char *const names[] = {
+	    "log.db", "log.db-wal", "log.db-shm", "log.reserve", "lock", "filler"};
 	struct ledger_case *c = calloc(1, sizeof(*c));
 	char path[64];
 
@@ -361,7 +362,8 @@ main(void)
 
 	if (!make_disk()) {
 		fprintf(stderr,
-		    "ledger_full_disk: NOT TESTED: no small disk could be mounted (%s): run as root\n", strerror(errno));
+		    "ledger_full_disk: NOT TESTED: no small disk could be mounted (%s): run as root\n",
+		    strerror(errno));
 		return 1;
 	}
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);

@@ -137,9 +137,9 @@ work(const char *dir, uint32_t first)
 /* What is known of each job, by number. */
 struct job_seen {
 	bool claimed, recorded; /* the child was told so */
-	uint64_t index;		/* of the record, as the child was told */
-	unsigned rows;		/* entries about it */
-	bool unknown;		/* its entry says so */
+	uint64_t index;         /* of the record, as the child was told */
+	unsigned rows;          /* entries about it */
+	bool unknown;           /* its entry says so */
 };
 
 struct watch {
@@ -253,7 +253,8 @@ check_kept(const struct kept_row *kept, uint32_t number, bool unknown)
 static void
 check_row(struct watch *w, sqlite3_stmt *row)
 {
-	json_t *entry = json_loadb(sqlite3_column_blob(row, 1), (size_t)sqlite3_column_bytes(row, 1), 0, NULL);
+	json_t *entry =
+	    json_loadb(sqlite3_column_blob(row, 1), (size_t)sqlite3_column_bytes(row, 1), 0, NULL);
 	uint64_t index = (uint64_t)sqlite3_column_int64(row, 0);
 	struct kept_row kept;
 	struct job_seen *job;
@@ -267,8 +268,8 @@ check_row(struct watch *w, sqlite3_stmt *row)
 	job->unknown = strcmp(json_string_value(json_object_get(entry, "outcome")), "unknown") == 0;
 	if (job->recorded)
 		assert_int_equal(job->index, index);
-	assert_int_equal(kept_decode(&kept, sqlite3_column_blob(row, 2), (size_t)sqlite3_column_bytes(row, 2)),
-	    SIGNET_OK);
+	assert_int_equal(
+	    kept_decode(&kept, sqlite3_column_blob(row, 2), (size_t)sqlite3_column_bytes(row, 2)), SIGNET_OK);
 	check_kept(&kept, number, job->unknown);
 	json_decref(entry);
 }
@@ -282,8 +283,9 @@ check_new_rows(struct watch *w)
 
 	snprintf(path, sizeof(path), "%s/log.db", w->dir);
 	assert_int_equal(sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
-	assert_int_equal(sqlite3_prepare_v2(db, "SELECT idx, bytes, kept FROM entry WHERE idx >= ?1 ORDER BY idx", -1,
-			     &row, NULL),
+	assert_int_equal(
+	    sqlite3_prepare_v2(
+		db, "SELECT idx, bytes, kept FROM entry WHERE idx >= ?1 ORDER BY idx", -1, &row, NULL),
 	    SQLITE_OK);
 	assert_int_equal(sqlite3_bind_int64(row, 1, (int64_t)w->size), SQLITE_OK);
 	while (sqlite3_step(row) == SQLITE_ROW) {
@@ -345,7 +347,8 @@ killed_writer_loses_nothing_that_was_given_back(void **state)
 	check(&w);
 	for (size_t i = 0; i < w.count; i++)
 		unknown += w.jobs[i].unknown;
-	print_message("%u kills, %llu entries, %zu of them unknown\n", kills, (unsigned long long)w.size, unknown);
+	print_message(
+	    "%u kills, %llu entries, %zu of them unknown\n", kills, (unsigned long long)w.size, unknown);
 	assert_true(unknown > 0);
 	case_init(&all, w.dir);
 	case_check_rows(&all, w.size);

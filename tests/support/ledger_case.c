@@ -314,8 +314,8 @@ case_check_rows(const struct ledger_case *c, uint64_t n)
 	struct merkle tree = {0};
 	sqlite3_stmt *row;
 
-	assert_int_equal(
-	    sqlite3_prepare_v2(db, "SELECT idx, bytes, leaf, subtrees FROM entry ORDER BY idx", -1, &row, NULL),
+	assert_int_equal(sqlite3_prepare_v2(
+			     db, "SELECT idx, bytes, leaf, subtrees FROM entry ORDER BY idx", -1, &row, NULL),
 	    SQLITE_OK);
 	while (sqlite3_step(row) == SQLITE_ROW)
 		check_row(row, &tree);

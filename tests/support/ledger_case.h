@@ -10,15 +10,15 @@ enum { CASE_RESERVE = 1 << 20 };
 
 struct ledger_case {
 	char dir[64];
-	bool own_dir;	     /* made by case_setup, removed by case_teardown */
+	bool own_dir; /* made by case_setup, removed by case_teardown */
 	uv_loop_t loop;
-	struct ledger *log;  /* NULL while closed */
+	struct ledger *log; /* NULL while closed */
 	struct ledger_start start;
 	char why[512];
-	int64_t now_us;	     /* the wall clock; set before the log is opened or while nothing is under way */
+	int64_t now_us; /* the wall clock; set before the log is opened or while nothing is under way */
 	const char *clock;
 	uint64_t reserve;
-	unsigned late;	     /* calls of options.late */
+	unsigned late; /* calls of options.late */
 	uint64_t late_index;
 	char late_id[LEDGER_REQUEST_ID_MAX + 1];
 };

@@ -32,9 +32,8 @@ head_body_and_tail_stand_in_documented_order(void **state)
 	(void)state;
 	buf_init(&entry, SIGNET_ENTRY_MAX);
 	assert_int_equal(entry_write(&entry, &head, "\"uid\":1", 7, "\"outcome\":\"ok\"", 14), SIGNET_OK);
-	assert_entry(&entry,
-	    "{\"v\":1,\"kind\":\"sign\",\"time\":\"" TIME "\",\"boot\":\"" BOOT
-	    "\",\"index\":41,\"clock\":\"synchronised\",\"uid\":1,\"outcome\":\"ok\"}");
+	assert_entry(&entry, "{\"v\":1,\"kind\":\"sign\",\"time\":\"" TIME "\",\"boot\":\"" BOOT
+			     "\",\"index\":41,\"clock\":\"synchronised\",\"uid\":1,\"outcome\":\"ok\"}");
 	buf_done(&entry);
 }
 
@@ -46,9 +45,8 @@ empty_body_and_tail_leave_no_comma(void **state)
 	(void)state;
 	buf_init(&entry, SIGNET_ENTRY_MAX);
 	assert_int_equal(entry_write(&entry, &head, NULL, 0, NULL, 0), SIGNET_OK);
-	assert_entry(&entry,
-	    "{\"v\":1,\"kind\":\"sign\",\"time\":\"" TIME "\",\"boot\":\"" BOOT
-	    "\",\"index\":41,\"clock\":\"synchronised\"}");
+	assert_entry(&entry, "{\"v\":1,\"kind\":\"sign\",\"time\":\"" TIME "\",\"boot\":\"" BOOT
+			     "\",\"index\":41,\"clock\":\"synchronised\"}");
 	buf_done(&entry);
 }
 
@@ -103,7 +101,8 @@ absurd_lengths_do_not_wrap(void **state)
 	(void)state;
 	buf_init(&entry, SIGNET_ENTRY_MAX);
 	assert_int_equal(entry_write(&entry, &head, "x", SIZE_MAX, NULL, 0), SIGNET_ERR_LIMIT);
-	assert_int_equal(entry_write(&entry, &head, "x", SIZE_MAX / 2 + 1, "x", SIZE_MAX / 2 + 1), SIGNET_ERR_LIMIT);
+	assert_int_equal(
+	    entry_write(&entry, &head, "x", SIZE_MAX / 2 + 1, "x", SIZE_MAX / 2 + 1), SIGNET_ERR_LIMIT);
 	assert_int_equal(entry_write(&entry, &head, "x", 1, "x", SIZE_MAX - 1), SIGNET_ERR_LIMIT);
 	assert_null(entry.data);
 	assert_false(entry_fits("sign", SIZE_MAX, SIZE_MAX));

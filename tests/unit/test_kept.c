@@ -98,7 +98,8 @@ longest_value_has_one_mebibyte(void **state)
 		struct ledger_kept k = binding("id", value, n);
 
 		buf_init(&blob, KEPT_BLOB_MAX);
-		assert_int_equal(kept_encode(&blob, &k, 0), n <= KEPT_VALUE_MAX ? SIGNET_OK : SIGNET_ERR_LIMIT);
+		assert_int_equal(
+		    kept_encode(&blob, &k, 0), n <= KEPT_VALUE_MAX ? SIGNET_OK : SIGNET_ERR_LIMIT);
 		buf_done(&blob);
 	}
 	free(value);
@@ -142,8 +143,8 @@ static char text_copy[sizeof(text)];
 static void
 fill_openings(struct ledger_opening *o, size_t count)
 {
-	static const char *const fields[] = {"number", "title", "date", "documentId", "capacity", "onBehalfOf", "reason",
-	    "x7", "x8", "x9", "x10", "x11", "x12"};
+	static const char *const fields[] = {"number", "title", "date", "documentId", "capacity",
+	    "onBehalfOf", "reason", "x7", "x8", "x9", "x10", "x11", "x12"};
 
 	memcpy(text_copy, text, sizeof(text));
 	for (size_t i = 0; i < count; i++) {

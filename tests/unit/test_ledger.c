@@ -12,7 +12,7 @@
 #include "unit.h"
 
 #define HEAD(kind, index, clock)                                                                             \
-	"{\"v\":1,\"kind\":\"" kind "\",\"time\":\"2026-11-21T19:26:41.123456Z\",\"boot\":\"" CASE_BOOT       \
+	"{\"v\":1,\"kind\":\"" kind "\",\"time\":\"2026-11-21T19:26:41.123456Z\",\"boot\":\"" CASE_BOOT      \
 	"\",\"index\":" index ",\"clock\":\"" clock "\""
 
 static void
@@ -77,7 +77,8 @@ record_takes_claim_away_and_keeps_reply(void **state)
 	assert_int_equal(case_int(c, "SELECT count(*) FROM claim"), 1);
 	assert_int_equal(ledger_size(c->log), 0);
 	op = case_record_op(claim, "\"uid\":7", "\"outcome\":\"ok\"");
-	op.kept = (struct ledger_kept){.uid = 7, .request_id = "r-1", .value = (const uint8_t *)"sig", .value_len = 3};
+	op.kept = (struct ledger_kept){
+	    .uid = 7, .request_id = "r-1", .value = (const uint8_t *)"sig", .value_len = 3};
 	assert_int_equal(case_run(c, &op), SIGNET_OK);
 	assert_text(&op.entry, HEAD("sign", "0", "synchronised") ",\"uid\":7,\"outcome\":\"ok\"}");
 	buf_done(&op.entry);
@@ -123,10 +124,10 @@ openings_lie_beside_the_entry(void **state)
 	assert_int_equal(case_run(c, &op), SIGNET_OK);
 	buf_done(&op.entry);
 	assert_int_equal(case_int(c, "SELECT count(*) FROM opening WHERE idx = 1"), 2);
-	assert_int_equal(case_int(c,
-			     "SELECT CAST(text AS TEXT) = 'Tờ trình' AND hex(salt) = "
-			     "'5A5A5A5A5A5A5A5A5A5A5A5A5A5A5A5A5A5A5A5A5A5A5A5A5A5A5A5A5A5A5A5A' FROM opening "
-			     "WHERE field = 'title'"),
+	assert_int_equal(
+	    case_int(c, "SELECT CAST(text AS TEXT) = 'Tờ trình' AND hex(salt) = "
+			"'5A5A5A5A5A5A5A5A5A5A5A5A5A5A5A5A5A5A5A5A5A5A5A5A5A5A5A5A5A5A5A5A' FROM opening "
+			"WHERE field = 'title'"),
 	    1);
 	assert_int_equal(case_int(c, "SELECT length(text) FROM opening WHERE field = 'number'"), 0);
 }
@@ -184,8 +185,8 @@ static void
 entry_over_limit_costs_its_batch_nothing(void **state)
 {
 	struct ledger_case *c = *state;
-	struct ledger_op ops[4] = {append_of_len(65534), append_of_len(65535), append_of_len(65536),
-	    case_append_op("stop", "")};
+	struct ledger_op ops[4] = {
+	    append_of_len(65534), append_of_len(65535), append_of_len(65536), case_append_op("stop", "")};
 	struct crowd crowd = {.count = 4, .ops = ops};
 
 	crowd_submit(c, &crowd);
@@ -208,7 +209,8 @@ claim_too_long_for_its_entry_is_refused(void **state)
 {
 	struct ledger_case *c = *state;
 	/* with the longest index and clock state and the outcome that a leftover gets */
-	size_t fixed = sizeof(HEAD("sign", "18446744073709551615", "unsynchronised") ",,\"outcome\":\"unknown\"}") - 1;
+	size_t fixed =
+	    sizeof(HEAD("sign", "18446744073709551615", "unsynchronised") ",,\"outcome\":\"unknown\"}") - 1;
 	size_t longest = SIGNET_ENTRY_MAX - fixed;
 
 	memset(long_body, 'x', sizeof(long_body));
@@ -248,8 +250,8 @@ faulty_binding_or_opening_is_refused_alone(void **state)
 	struct ledger_case *c = *state;
 	char id[LEDGER_REQUEST_ID_MAX + 2], text[] = "t";
 	struct ledger_opening twice[] = {{.field = "title", .text = text}, {.field = "title", .text = text}};
-	struct ledger_op ops[4] = {case_claim_op("\"uid\":1"), case_claim_op("\"uid\":2"), case_append_op("sign", ""),
-	    case_append_op("sign", "")};
+	struct ledger_op ops[4] = {case_claim_op("\"uid\":1"), case_claim_op("\"uid\":2"),
+	    case_append_op("sign", ""), case_append_op("sign", "")};
 	struct crowd crowd = {.count = 4, .ops = ops};
 
 	memset(id, 'i', sizeof(id) - 1);
@@ -416,8 +418,8 @@ writer_gathers_a_third_of_what_is_in_flight(void **state)
 	unsigned of_six = 0, of_three = 0;
 
 	for (int i = 0; i < 100; i++) {
-		of_six += two_share_a_commit(c, 6);	/* 30 % of 6: waits for the second */
-		of_three += two_share_a_commit(c, 3);	/* 30 % of 3: does not */
+		of_six += two_share_a_commit(c, 6);   /* 30 % of 6: waits for the second */
+		of_three += two_share_a_commit(c, 3); /* 30 % of 3: does not */
 	}
 	assert_in_range(of_six, of_three + 20, 100);
 }

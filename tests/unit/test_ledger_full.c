@@ -169,14 +169,16 @@ static void
 record_that_finds_no_room_is_written_later(void **state)
 {
 	struct ledger_case *c = *state;
-	char id[] = "r-7", value[] = "sig", title[] = "t", tail[] = "\"outcome\":\"ok\"", copy[] = "\"uid\":7";
+	char id[] = "r-7", value[] = "sig", title[] = "t", tail[] = "\"outcome\":\"ok\"",
+	     copy[] = "\"uid\":7";
 	struct ledger_opening o = {.field = "title", .text = title};
 	uint64_t claim = case_claim(c, body);
 	struct ledger_op op = case_record_op(claim, copy, tail), other = case_claim_op(body);
 	static const char end[] = ",\"uid\":7,\"outcome\":\"ok\"}";
 	struct ledger_read r;
 
-	op.kept = (struct ledger_kept){.uid = 7, .request_id = id, .value = (const uint8_t *)value, .value_len = 3};
+	op.kept =
+	    (struct ledger_kept){.uid = 7, .request_id = id, .value = (const uint8_t *)value, .value_len = 3};
 	op.openings = &o;
 	op.opening_count = 1;
 	op.tried = (struct ledger_tried){.set = true, .serial = "s", .source = "call", .failures = 1};
@@ -200,7 +202,8 @@ record_that_finds_no_room_is_written_later(void **state)
 	assert_int_equal(ledger_size(c->log), 1);
 	assert_int_equal(reserve_size(c), CASE_RESERVE);
 	assert_int_equal(case_int(c, "SELECT count(*) FROM claim"), 0);
-	assert_int_equal(case_int(c, "SELECT count(*) FROM opening WHERE field = 'title' AND text = x'74'"), 1);
+	assert_int_equal(
+	    case_int(c, "SELECT count(*) FROM opening WHERE field = 'title' AND text = x'74'"), 1);
 	assert_int_equal(case_int(c, "SELECT failures FROM tried WHERE serial = 's' AND source = 'call'"), 1);
 	assert_int_equal(case_read(c, 0, &r), SIGNET_OK);
 	assert_int_equal(r.value.len, 3);
@@ -263,8 +266,8 @@ static void
 pin_try_that_cannot_be_noted_is_refused(void **state)
 {
 	struct ledger_case *c = *state;
-	struct ledger_op op = {.what = LEDGER_TRIED,
-	    .tried = {.set = true, .serial = "s", .source = "call", .pending = true}};
+	struct ledger_op op = {
+	    .what = LEDGER_TRIED, .tried = {.set = true, .serial = "s", .source = "call", .pending = true}};
 
 	bad_disk_fail(BAD_WAL_WRITE, SQLITE_FULL, 1);
 	assert_int_equal(case_run(c, &op), SIGNET_ERR_LOG_UNAVAILABLE);

@@ -49,7 +49,8 @@ append_kept(struct ledger_case *c, const char *id)
 {
 	struct ledger_op op = case_append_op("sign", "");
 
-	op.kept = (struct ledger_kept){.uid = 7, .request_id = id, .value = (const uint8_t *)"s", .value_len = 1};
+	op.kept =
+	    (struct ledger_kept){.uid = 7, .request_id = id, .value = (const uint8_t *)"s", .value_len = 1};
 	memset(op.kept.input, 0x11, LEDGER_HASH);
 	assert_int_equal(case_run(c, &op), SIGNET_OK);
 	buf_done(&op.entry);
@@ -106,9 +107,10 @@ static void
 leftover_claims_become_entries_with_outcome_unknown(void **state)
 {
 	struct ledger_case *c = *state;
-	static const char want[] = "{\"v\":1,\"kind\":\"sign\",\"time\":\"2026-11-21T19:26:41.123456Z\",\"boot\":"
-				   "\"" CASE_BOOT "\",\"index\":1,\"clock\":\"synchronised\",\"uid\":8,"
-				   "\"outcome\":\"unknown\"}";
+	static const char want[] =
+	    "{\"v\":1,\"kind\":\"sign\",\"time\":\"2026-11-21T19:26:41.123456Z\",\"boot\":"
+	    "\"" CASE_BOOT "\",\"index\":1,\"clock\":\"synchronised\",\"uid\":8,"
+	    "\"outcome\":\"unknown\"}";
 	char title[] = "t";
 	struct ledger_opening o = {.field = "title", .text = title};
 	struct ledger_op op = case_claim_op("\"uid\":8");
@@ -438,7 +440,8 @@ changed_last_entry_is_refused(void **state)
 	case_append(c, "start", "");
 	case_append(c, "sign", "\"uid\":1");
 	case_close(c);
-	case_exec(c, "UPDATE entry SET bytes = replace(CAST(bytes AS TEXT), '\"uid\":1', '\"uid\":2') WHERE idx = 1");
+	case_exec(c,
+	    "UPDATE entry SET bytes = replace(CAST(bytes AS TEXT), '\"uid\":1', '\"uid\":2') WHERE idx = 1");
 	assert_refused(c, SIGNET_ERR_LOG_UNAVAILABLE, "damaged (entry 1");
 }
 

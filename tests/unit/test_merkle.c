@@ -59,9 +59,9 @@ roots_of_ct_test_leaves_are_the_published_ones(void **state)
 	    {"\x30\x31", 2, "4e3bbb1f7b478dcfe71fb631631519a3bca12c9aefca1612bfce4c13a86264d4"},
 	    {"\x40\x41\x42\x43", 4, "76e67dadbcdf1e10e1b74ddc608abd2f98dfb16fbce75277b5232a127f2087ef"},
 	    {"\x50\x51\x52\x53\x54\x55\x56\x57", 8,
-	        "ddb89be403809e325750d3d263cd78929c2942b7942a34b77e122c9594a74c8c"},
+		"ddb89be403809e325750d3d263cd78929c2942b7942a34b77e122c9594a74c8c"},
 	    {"\x60\x61\x62\x63\x64\x65\x66\x67\x68\x69\x6a\x6b\x6c\x6d\x6e\x6f", 16,
-	        "5dc9da79a70659a9ad559cb701ded9a2ab9d823aad2f4960cfe370eff4604328"},
+		"5dc9da79a70659a9ad559cb701ded9a2ab9d823aad2f4960cfe370eff4604328"},
 	};
 	uint8_t leaf[MERKLE_HASH], root[MERKLE_HASH], completed[MERKLE_LEVELS][MERKLE_HASH];
 	struct merkle tree = {0};
