@@ -104,14 +104,14 @@ int verb_help(struct ctl *c);
 
 /* fail.c: a sentence on stderr, and where it helps a second one that says what to do. */
 void warn_text(const char *fmt, ...) printf_like(1, 2);
-int fail_text(enum exit_code code, const char *fmt, ...) printf_like(2, 3);
+int fail_text(int code, const char *fmt, ...) printf_like(2, 3);
 /* For the last call on c->conn, which ended with err. */
 int fail_call(struct ctl *c, signet_err err);
 /* The same with a sentence that was kept. */
 int fail_error(signet_err err, const char *message);
 /* For an item whose error came in a result. */
 void warn_item(const char *what, signet_err err, const char *message);
-enum exit_code exit_for(signet_err err);
+int exit_for(signet_err err);
 int ctl_connect(struct ctl *c); /* CTL_OK, or the exit code after the fault was printed */
 
 /* print.c */

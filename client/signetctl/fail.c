@@ -36,7 +36,7 @@ warn_text(const char *fmt, ...)
 }
 
 int
-fail_text(enum exit_code code, const char *fmt, ...)
+fail_text(int code, const char *fmt, ...)
 {
 	va_list args;
 
@@ -46,7 +46,7 @@ fail_text(enum exit_code code, const char *fmt, ...)
 	return code;
 }
 
-enum exit_code
+int
 exit_for(signet_err err)
 {
 	switch (err) {
@@ -119,6 +119,8 @@ advice(signet_err err)
 	case SIGNET_ERR_TIMEOUT:
 	case SIGNET_ERR_OUTCOME_UNKNOWN:
 		return N_("signetctl collect tells what became of the request");
+	case SIGNET_ERR_REQUEST_ID_REUSED:
+		return N_("choose another --request-id; signetctl collect fetches what the first request gave");
 	case SIGNET_ERR_RELOAD_FAILED:
 		return N_("correct the file at that line and reload again");
 	default:

@@ -57,7 +57,7 @@ pick_only(struct picked *p, struct ctl *c)
 	signet_err err;
 
 	err = signet_keys(c->conn, NULL, add_choice, &choices);
-	if (err != SIGNET_OK)
+	if (err != SIGNET_OK && err != SIGNET_ERR_KEY_NOT_FOUND)
 		return fail_call(c, err);
 	if (choices.count == 0)
 		return fail_text(CTL_REFUSED, _("there is no key that you may sign with: ask the administrator for a rule"));

@@ -20,7 +20,7 @@ struct file {
 	uint8_t digest[SIGNET_DIGEST_MAX];
 	char request_id[160];
 	enum file_state state;
-	enum exit_code code; /* of a failure */
+	int code; /* of a failure */
 	char *why;	     /* of a failure, one sentence */
 	signet_err err;	     /* of a failure that the daemon reported */
 	uint64_t index;
@@ -46,7 +46,7 @@ void files_done(struct job *j);
 /* Leave out what has a good signature (--resume); the rest of those that exist fails. */
 int files_resume(struct job *j);
 size_t files_count(const struct job *j, enum file_state state);
-void file_fail(struct file *f, enum exit_code code, const char *fmt, ...) printf_like(3, 4);
+void file_fail(struct file *f, int code, const char *fmt, ...) printf_like(3, 4);
 
 /* sign_run.c: sign what waits. The exit code of what ended it, or CTL_OK; the files know how each went. */
 int sign_run(struct job *j);

@@ -17,7 +17,7 @@
 #include "sign.h"
 
 void
-file_fail(struct file *f, enum exit_code code, const char *fmt, ...)
+file_fail(struct file *f, int code, const char *fmt, ...)
 {
 	va_list args;
 

@@ -133,7 +133,7 @@ exit_of(const struct job *j)
 
 		if (f->state != FILE_FAILED)
 			continue;
-		if (code != CTL_OK && code != (int)f->code)
+		if (code != CTL_OK && code != f->code)
 			return CTL_SOME;
 		code = f->code;
 	}

@@ -31,7 +31,7 @@ unlocked_text(const signet_token *t)
 	int n;
 
 	if (t->uses < 0 && t->until == NULL)
-		return strdup("");
+		return strdup(t->shared ? _("for everyone") : "");
 	if (t->uses < 0)
 		n = asprintf(&text, _("until %s"), local_time(end, t->until));
 	else if (t->until == NULL)
@@ -112,7 +112,7 @@ pick_token(struct ctl *c, int *code)
 	if (c->arg_count > 0)
 		return strdup(c->args[0]);
 	err = signet_tokens(c->conn, NULL, count_token, &choice);
-	if (err != SIGNET_OK)
+	if (err != SIGNET_OK && err != SIGNET_ERR_TOKEN_NOT_FOUND)
 		*code = fail_call(c, err);
 	else if (choice.count == 0)
 		*code = fail_text(CTL_REFUSED, _("there is no token that you may use: ask the administrator for a rule"));

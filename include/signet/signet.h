@@ -169,9 +169,9 @@ typedef void signet_key_fn(void *arg, const signet_key *key);
 /*
  * The keys that this process may see, one after the other. Never touches a token.
  *
- * name  one key only; NULL: all, and none is no error
+ * name  one key only; NULL: all
  *
- * SIGNET_ERR_KEY_NOT_FOUND  there is no such key, or none that may be seen
+ * SIGNET_ERR_KEY_NOT_FOUND  there is no such key, or none at all that may be seen
  */
 signet_err signet_keys(signet_conn *conn, const char *name, signet_key_fn *fn, void *arg);
 
