@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """
-Wait until a token of a daemon that is already up can sign: ready.py SOCKET TOKEN
+Wait until a token of a daemon that is already up can sign, or has another
+state: ready.py SOCKET TOKEN [STATE]
 
 The worker reports to the daemon a moment after the daemon said READY=1, and
 the wire has no event for it yet; so this asks again, for a bounded time, and
@@ -29,10 +30,11 @@ def wait(path, token, wanted="ready"):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 3:
+    if len(sys.argv) not in (3, 4):
         sys.exit(__doc__)
     try:
-        if wait(sys.argv[1], sys.argv[2])["state"] == "locked":
+        wanted = sys.argv[3] if len(sys.argv) == 4 else "ready"
+        if wait(sys.argv[1], sys.argv[2], wanted)["state"] != wanted:
             print(f"token {sys.argv[2]} stays locked after a wrong PIN: sign once with the right one", file=sys.stderr)
     except (OSError, varlink.VarlinkError, varlink.Closed) as problem:
         sys.exit(f"{sys.argv[1]}: {problem}")
