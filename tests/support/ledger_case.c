@@ -106,6 +106,7 @@ case_try_open(struct ledger_case *c)
 	struct ledger_options o = {
 	    .dir = c->dir,
 	    .reserve = c->reserve,
+	    .wal_limit = c->wal_limit,
 	    .now_us = now_us,
 	    .clock_state = clock_state,
 	    .arg = c,

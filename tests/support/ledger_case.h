@@ -17,7 +17,7 @@ struct ledger_case {
 	char why[512];
 	int64_t now_us; /* the wall clock; set before the log is opened or while nothing is under way */
 	const char *clock;
-	uint64_t reserve;
+	uint64_t reserve, wal_limit;
 	unsigned late; /* calls of options.late */
 	uint64_t late_index;
 	char late_id[LEDGER_REQUEST_ID_MAX + 1];

@@ -497,6 +497,36 @@ reserve_takes_any_size_that_is_allowed(void **state)
 	}
 }
 
+/* Size of the write-ahead log after it grew to 4 MiB, was carried over and began again. */
+static off_t
+wal_size_after_restart(struct ledger_case *c)
+{
+	static char body[60000];
+	struct stat st;
+	char path[128];
+
+	memset(body, 'x', sizeof(body) - 1);
+	for (int i = 0; i < 80; i++)
+		case_append(c, "sign", body);
+	case_exec(c, "PRAGMA wal_checkpoint(RESTART)");
+	case_append(c, "sign", "");
+	snprintf(path, sizeof(path), "%s/log.db-wal", c->dir);
+	assert_int_equal(stat(path, &st), 0);
+	return st.st_size;
+}
+
+static void
+write_ahead_log_shrinks_to_its_limit(void **state)
+{
+	struct ledger_case *c = *state;
+
+	assert_true(wal_size_after_restart(c) > 2 << 20);
+	case_close(c);
+	c->wal_limit = 1 << 20;
+	case_open(c);
+	assert_int_equal(wal_size_after_restart(c), 1 << 20);
+}
+
 #define LEDGER_TEST(f) cmocka_unit_test_setup_teardown(f, case_setup, case_teardown)
 
 int
@@ -524,6 +554,7 @@ main(void)
 	    LEDGER_TEST(changed_last_entry_is_refused),
 	    LEDGER_TEST(missing_row_or_hash_of_the_frontier_is_refused),
 	    LEDGER_TEST(broken_claim_is_refused_not_dropped),
+	    LEDGER_TEST(write_ahead_log_shrinks_to_its_limit),
 	    LEDGER_TEST(reserve_takes_any_size_that_is_allowed),
 	};
 
