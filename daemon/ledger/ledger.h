@@ -97,11 +97,26 @@ struct ledger_op {
 	    entry; /* the bytes as hashed; the ledger initialises it, the owner calls buf_done after `done` */
 	uint8_t leaf[LEDGER_HASH];
 
+	/*
+	 * in: the caller wants a proof (RECORD, APPEND): a checkpoint is made with this commit, and `proof` gets the C2SP
+	 * tlog-proof of the entry against it. Empty otherwise; the ledger initialises it like `entry`.
+	 */
+	bool want_proof;
+	struct buf proof;
+	/* in: erase the texts behind this entry in the same transaction (APPEND of kind "erasure") */
+	bool erase;
+	uint64_t erase_index;
+	const char *erase_field; /* NULL: all of them */
+
 	void (*done)(struct ledger_op *op); /* on the loop; the operation is the owner's again */
 	void *owner;
 };
 
 struct ledger_options {
+	const char *origin;  /* of the log: name of its key, first line of its checkpoints; NULL: no checkpoints (tests) */
+	const char *log_key; /* path of the Ed25519 seed, 32 bytes 0600, made if it does not exist; NULL: dir/log.key */
+	const char *tiles;   /* directory of the published log, NULL: none; tiles before checkpoint, each atomically */
+	const char *anchor;  /* file with a checkpoint kept elsewhere, NULL: none; the log must extend it */
 	const char *dir;    /* state directory; must exist, 0700; log.db and log.reserve live there */
 	uint64_t reserve;   /* bytes preallocated for records of what is already claimed; 1 MiB..1 GiB */
 	uint64_t wal_limit; /* 0: default */

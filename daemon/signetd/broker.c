@@ -301,6 +301,17 @@ on_kept(void *arg, const struct ledger_kept *kept, uint64_t index)
 	replay_settle(&b->replay, r, kept->unknown, index);
 }
 
+/* A record that the full disk had held up: its requestId was left bound as running. */
+static void
+on_late(void *arg, const struct ledger_kept *kept, uint64_t index)
+{
+	struct broker *b = arg;
+	struct replay *r = replay_find(&b->replay, kept->uid, kept->request_id);
+
+	if (r != NULL && r->state == REPLAY_RUNNING)
+		replay_settle(&b->replay, r, kept->unknown, index);
+}
+
 static void
 on_tried(void *arg, const struct ledger_tried *tried)
 {
@@ -319,7 +330,7 @@ open_log(struct broker *b, char *why, size_t why_size)
 	static char boot[SD_ID128_STRING_MAX];
 	sd_id128_t id = SD_ID128_NULL;
 	struct ledger_options o = {.dir = b->config->state, .reserve = b->config->reserve, .now_us = clock_now_us,
-	    .clock_state = clock_state, .boot_id = boot};
+	    .clock_state = clock_state, .arg = b, .boot_id = boot, .late = on_late};
 	struct ledger_start start;
 	signet_err err;
 

@@ -1,0 +1,76 @@
+/*
+ * What is read from the log beyond single rows: ranges, proofs, heads,
+ * openings, backups. Everything runs on the reader thread, in short
+ * transactions of its own read-only connection, and comes back through `done`
+ * on the loop like a ledger_read.
+ */
+#ifndef SIGNET_LEDGER_PROOF_H
+#define SIGNET_LEDGER_PROOF_H
+
+#include "base/note.h"
+#include "base/tlog.h"
+#include "ledger/ledger.h"
+
+struct ledger_filter { /* "" or LEDGER_ANY: does not matter; all that are given must hold */
+	int64_t from_us, until_us; /* until is excluded; 0: open */
+	char kind[16], key[64], token[64], operation[16], outcome[16];
+	char digest[160], document_tag[72], cert_hash[80], signature_hash[80], request_id[LEDGER_REQUEST_ID_MAX + 1];
+	int64_t uid; /* -1: any */
+};
+
+struct ledger_row { /* one row of a page; borrowed during `done` */
+	uint64_t index;
+	const uint8_t *entry;
+	size_t entry_len;
+	uint8_t leaf[LEDGER_HASH];
+	const uint8_t *subtrees;
+	size_t subtrees_len;
+	const char *checkpoint;
+	size_t checkpoint_len;
+	struct { /* with `titles` */
+		const char *field, *text; /* text NULL: erased */
+		uint8_t salt[LEDGER_HASH];
+	} openings[LEDGER_OPENINGS_MAX];
+	size_t opening_count;
+};
+
+enum ledger_query_kind {
+	LEDGER_PAGE,	    /* up to `limit` (1..256) rows from `from` on that pass `filter`, at most 512 KiB */
+	LEDGER_INCLUSION,   /* index, size -> proof, leaf */
+	LEDGER_CONSISTENCY, /* first, size -> proof */
+	LEDGER_ROOT,	    /* size -> root */
+	LEDGER_BACKUP,	    /* path: a new folder; database by SQLite's backup interface, tiles, never keys */
+};
+
+struct ledger_query {
+	struct ledger_query *next;
+	enum ledger_query_kind what;
+
+	/* in */
+	uint64_t from, limit, index, first, size;
+	const struct ledger_filter *filter; /* NULL: every row; borrowed until `done` */
+	bool titles;
+	const char *path;
+
+	/* out */
+	signet_err err; /* OK, REQUEST_NOT_FOUND (no such index or size), IO (`why`) */
+	char why[200];
+	struct ledger_row *rows;
+	size_t row_count;
+	uint64_t next_from; /* where the next page begins */
+	bool at_end;	    /* nothing more passes the filter now */
+	struct tlog_proof proof;
+	uint8_t leaf[LEDGER_HASH], root[LEDGER_HASH];
+
+	void (*done)(struct ledger_query *q); /* rows are freed after it returns */
+	void *owner;
+};
+
+void ledger_query(struct ledger *log, struct ledger_query *q);
+
+/* The newest checkpoint: its note and what it says, as the loop knows it. False: there is none yet. */
+bool ledger_head(const struct ledger *log, struct checkpoint *c, const char **note, size_t *note_len);
+/* The verifier key (C2SP vkey), NUL-terminated. */
+const char *ledger_vkey(const struct ledger *log);
+
+#endif
