@@ -12,18 +12,33 @@
 
 #include "token/worker.h"
 
+/* Bytes of the UTF-8 character at `s`, 0 if there is none. */
+static size_t
+character(const char *s)
+{
+	unsigned char c = (unsigned char)*s;
+	size_t n = c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
+	json_t *checked;
+
+	if (c < 0x80)
+		return 1;
+	checked = strnlen(s, n) < n ? NULL : json_stringn(s, n); /* NULL unless strict UTF-8 */
+	json_decref(checked);
+	return checked == NULL ? 0 : n;
+}
+
 void
 text_clean(char *s)
 {
-	json_t *checked = json_string(s); /* NULL unless strict UTF-8 */
+	while (*s != '\0') {
+		size_t n = character(s);
 
-	for (char *p = s; *p != '\0'; p++) {
-		unsigned char c = (unsigned char)*p;
-
-		if (c < ' ' || c == 0x7f || (c >= 0x80 && checked == NULL))
-			*p = '?';
+		if (n == 0 || (unsigned char)*s < ' ' || *s == 0x7f) {
+			*s = '?';
+			n = 1;
+		}
+		s += n;
 	}
-	json_decref(checked);
 }
 
 void

@@ -33,10 +33,11 @@ run(char *const argv[])
 }
 
 void
-token_dir_make(struct token_dir *d)
+token_dir_make(struct token_dir *d, const char *pin)
 {
 	const char *tmp = getenv("TMPDIR");
-	char *argv[] = {(char *)(uintptr_t) "sh", (char *)(uintptr_t)SIGNET_SOFTHSM_SH, d->path, NULL};
+	char *argv[] = {(char *)(uintptr_t) "sh", (char *)(uintptr_t)SIGNET_SOFTHSM_SH, d->path,
+	    (char *)(uintptr_t) "test", (char *)(uintptr_t)pin, NULL};
 
 	snprintf(d->path, sizeof(d->path), "%s/signet-worker-XXXXXX", tmp != NULL ? tmp : "/tmp");
 	assert_non_null(mkdtemp(d->path));

@@ -17,7 +17,7 @@
 struct token_dir {
 	char path[256], locks[300], conf[300];
 };
-void token_dir_make(struct token_dir *d);
+void token_dir_make(struct token_dir *d, const char *pin);
 void token_dir_remove(struct token_dir *d);
 
 /* pkcs11-tool on that token, logged in; words are split at blanks. */

@@ -12,21 +12,23 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include <openssl/pem.h>
 #include <p11-kit/pkcs11.h>
 
 #include "support/worker.h"
+#include "support/x509.h"
 #include "unit.h"
 
 static struct token_dir dir;
 
-enum { RSA, RSA4096, P256, P384, P521, ED, BARE, AUTH, KEYS };
+enum { RSA2048, RSA4096, P256, P384, P521, ED, BARE, AUTH, KEYS };
 static const char *const key_name[] = {"rsa", "rsa4096", "p256", "p384", "p521", "ed", "bare", "auth"};
 
 static int
 make_token(void **state)
 {
 	(void)state;
-	token_dir_make(&dir);
+	token_dir_make(&dir, TEST_PIN);
 	return 0;
 }
 
@@ -92,7 +94,7 @@ signs_with_every_key_scheme_and_digest(void **state)
 	(void)state;
 	start_logged_in(&w, 1);
 	for (enum signet_digest_alg alg = DIGEST_SHA256; alg <= DIGEST_SHA512; alg++) {
-		for (uint16_t key = RSA; key <= RSA4096; key++) {
+		for (uint16_t key = RSA2048; key <= RSA4096; key++) {
 			signature_verifies(&w, key, WIRE_PKCS1, alg);
 			signature_verifies(&w, key, WIRE_PSS, alg);
 		}
@@ -134,7 +136,7 @@ states_each_key_with_its_certificate_and_issuer(void **state)
 
 		assert_int_equal(k->state, WIRE_KEY_FOUND);
 		assert_int_equal(k->algorithm, algorithm[i]);
-		assert_int_equal(k->bits, i == RSA ? 2048 : i == RSA4096 ? 4096 : 0);
+		assert_int_equal(k->bits, i == RSA2048 ? 2048 : i == RSA4096 ? 4096 : 0);
 		assert_int_equal(k->cert_count, i == BARE ? 0 : 2);
 		assert_int_equal(k->not_after - k->not_before, i == BARE ? 0 : 30 * 86400);
 		if (i == BARE)
@@ -278,6 +280,54 @@ certificate_for_another_key_is_unusable(void **state)
 	    dir.path);
 	token_dir_tool(&dir, command);
 	key_is("pkcs11:object=mixed", WIRE_KEY_UNUSABLE, "for another key");
+}
+
+/* Puts a certificate for the key of `pem` on the token, under the id 25. */
+static void
+write_cert(const char *subject, const char *pem, int64_t not_after)
+{
+	struct x509_plan plan = {.subject = subject, .issuer = "authority", .not_after = not_after};
+	char path[300], command[400];
+	FILE *f;
+	X509 *x;
+
+	snprintf(path, sizeof(path), "%s/%s", dir.path, pem);
+	f = fopen(path, "r");
+	assert_non_null(f);
+	plan.key = PEM_read_PUBKEY(f, NULL, NULL, NULL);
+	fclose(f);
+	plan.signer = x509_key();
+	x = x509_make(&plan);
+	snprintf(path, sizeof(path), "%s/%s.crt", dir.path, subject);
+	f = fopen(path, "w");
+	assert_non_null(f);
+	assert_int_equal(i2d_X509_fp(f, x), 1);
+	fclose(f);
+	snprintf(command, sizeof(command), "--write-object %s --type cert --id 25 --label %s", path, subject);
+	token_dir_tool(&dir, command);
+	X509_free(x);
+	EVP_PKEY_free(plan.key);
+	EVP_PKEY_free(plan.signer);
+}
+
+static void
+renewed_certificate_is_the_own_one(void **state)
+{
+	struct wire_config c;
+	struct worker w;
+
+	(void)state;
+	write_cert("first", "p256.pem", 1000);
+	write_cert("renewed", "p256.pem", 3000);
+	write_cert("between", "p256.pem", 2000);
+	config_init(&c, &dir);
+	config_key(&c, "pkcs11:id=%25");
+	worker_start(&w, &c);
+	assert_int_equal(w.info.keys[0].state, WIRE_KEY_FOUND);
+	assert_int_equal(w.info.keys[0].not_after, 3000);
+	worker_stop(&w);
+	write_cert("stranger", "p384.pem", 4000);
+	key_is("pkcs11:id=%25", WIRE_KEY_AMBIGUOUS, "certificates of several keys");
 }
 
 static void
@@ -547,7 +597,7 @@ works_unconfined_where_the_configuration_says_so(void **state)
 	start(&w, 1, 0);
 	worker_login(&w, TEST_PIN, 0, &r);
 	assert_int_equal(r.err, SIGNET_OK);
-	signature_verifies(&w, RSA, WIRE_PSS, DIGEST_SHA256);
+	signature_verifies(&w, RSA2048, WIRE_PSS, DIGEST_SHA256);
 	worker_stop(&w);
 }
 
@@ -667,8 +717,9 @@ exit_status_of(char *const argv[])
 static void
 is_no_program_for_the_command_line(void **state)
 {
-	char *program = (char *)(uintptr_t)SIGNET_TOKEN_PROGRAM, *name = (char *)(uintptr_t)"seal";
-	char *alone[] = {program, NULL}, *named[] = {program, name, NULL}, *more[] = {program, name, name, NULL};
+	char *program = (char *)(uintptr_t)SIGNET_TOKEN_PROGRAM, *name = (char *)(uintptr_t) "seal";
+	char *alone[] = {program, NULL}, *named[] = {program, name, NULL},
+	     *more[] = {program, name, name, NULL};
 
 	(void)state;
 	/* nothing is open where its first lane would be */
@@ -692,6 +743,7 @@ main(void)
 	    cmocka_unit_test_teardown(label_of_two_keys_is_ambiguous, worker_end_left_over),
 	    cmocka_unit_test_teardown(two_private_keys_are_never_chosen_from, worker_end_left_over),
 	    cmocka_unit_test_teardown(certificate_for_another_key_is_unusable, worker_end_left_over),
+	    cmocka_unit_test_teardown(renewed_certificate_is_the_own_one, worker_end_left_over),
 	    cmocka_unit_test_teardown(signs_only_what_its_key_can, worker_end_left_over),
 	    cmocka_unit_test_teardown(needs_a_login_and_says_so, worker_end_left_over),
 	    cmocka_unit_test_teardown(logout_ends_what_login_began, worker_end_left_over),

@@ -25,7 +25,7 @@ static int
 make_token(void **state)
 {
 	(void)state;
-	token_dir_make(&dir);
+	token_dir_make(&dir, TEST_PIN);
 	snprintf(script_path, sizeof(script_path), "%s/script", dir.path);
 	snprintf(count_path, sizeof(count_path), "%s/count", dir.path);
 	setenv("SIGNET_FAULT_SCRIPT", script_path, 1);
