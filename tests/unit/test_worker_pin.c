@@ -84,6 +84,9 @@ start(struct worker *w)
 {
 	struct wire_config c;
 
+#ifdef SIGNET_SANITIZED
+	skip(); /* a sanitizer's shadow memory has no end, and its heap keeps what was freed */
+#endif
 	if (geteuid() != 0)
 		skip();
 	config_init(&c, &dir);
