@@ -63,7 +63,7 @@ next_text(struct exchange *x, signet_reply_fn *fn, void *arg, bool *go_on)
 	char *text;
 	signet_err err;
 
-	err = call_next(x, &r);
+	err = exchange_next(x, &r);
 	if (err != SIGNET_OK)
 		return err;
 	text = json_dumps(r.parameters, JSON_COMPACT);
@@ -89,7 +89,7 @@ call_text(struct exchange *x, const char *parameters, unsigned flags, signet_rep
 		param_members(x, parameters);
 	}
 	x->renew = (flags & SIGNET_CALL_MORE) != 0;
-	err = call_send(x, flags);
+	err = exchange_send(x, flags);
 	while (err == SIGNET_OK && x->open && go_on)
 		err = next_text(x, fn, arg, &go_on);
 	return err;
@@ -108,11 +108,11 @@ signet_call(signet_conn *conn, const char *method, const char *parameters, const
 		return error_set(conn, SIGNET_ERR_ARGUMENT, "a method is written Interface.Method");
 	if ((flags & ~known) != 0 || flags == known)
 		return error_plain(conn, SIGNET_ERR_ARGUMENT);
-	err = call_begin(&x, conn, method, pin);
+	err = exchange_begin(&x, conn, method, pin);
 	if (err != SIGNET_OK)
 		return err;
 	err = call_text(&x, parameters, flags, fn, arg);
-	call_end(&x);
+	exchange_end(&x);
 	return err;
 }
 

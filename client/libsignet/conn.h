@@ -1,11 +1,11 @@
 /*
  * One call after the other on one connection.
  *
- *	call_begin(&x, conn, method, pin)	locks the connection and opens the frame
+ *	exchange_begin(&x, conn, method, pin)	locks the connection and opens the frame
  *	param_str(&x, "key", key) ...		parameters, in any number
- *	call_send(&x, flags)			closes the frame and sends it
- *	call_next(&x, &reply)			replies, while x.open
- *	call_end(&x)				always, once call_begin succeeded
+ *	exchange_send(&x, flags)			closes the frame and sends it
+ *	exchange_next(&x, &reply)			replies, while x.open
+ *	exchange_end(&x)				always, once exchange_begin succeeded
  *
  * Whoever leaves while x.open (replies are still to come) leaves a dead connection.
  */
@@ -58,7 +58,7 @@ struct exchange {
 	int64_t deadline_ms;
 };
 
-must_check signet_err call_begin(struct exchange *x, signet_conn *conn, const char *method, const signet_pin *pin);
+must_check signet_err exchange_begin(struct exchange *x, signet_conn *conn, const char *method, const signet_pin *pin);
 /* NULL values are left out. */
 void param_str(struct exchange *x, const char *name, const char *value);
 void param_uint(struct exchange *x, const char *name, uint64_t value);
@@ -68,14 +68,21 @@ void param_raw(struct exchange *x, const char *name, const char *text);
 /* For what is written into conn->out by hand. */
 void param_name(struct exchange *x, const char *name);
 void param_text(struct exchange *x, const char *value);
-must_check signet_err call_send(struct exchange *x, unsigned flags);
+must_check signet_err exchange_send(struct exchange *x, unsigned flags);
 /* An error reply becomes the error and its texts; the connection lives on. */
-must_check signet_err call_next(struct exchange *x, struct reply *r);
-void call_end(struct exchange *x);
+must_check signet_err exchange_next(struct exchange *x, struct reply *r);
+/*
+ * The same in two steps, for who can do without a tree: the bytes of the next reply, valid until either
+ * exchange_parse() or, where nothing is left to parse, exchange_taken().
+ */
+must_check signet_err exchange_frame(struct exchange *x, const char **text, size_t *len);
+must_check signet_err exchange_parse(struct exchange *x, size_t len, struct reply *r);
+must_check signet_err exchange_taken(struct exchange *x, size_t len, bool continues);
+void exchange_end(struct exchange *x);
 /* The only reply of a call without `more`. */
-must_check signet_err call_one(struct exchange *x, struct reply *r);
+must_check signet_err exchange_one(struct exchange *x, struct reply *r);
 /* The reply has not the form that its interface promises. Ends the connection: nothing it says can be relied on. */
-must_check signet_err call_nonsense(struct exchange *x, const char *what);
+must_check signet_err exchange_nonsense(struct exchange *x, const char *what);
 
 /*
  * member.c: members of a reply, checked as they are taken. A required member that is not there, or any one of

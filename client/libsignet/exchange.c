@@ -68,7 +68,7 @@ conn_enter(signet_conn *conn, const signet_pin *pin)
 }
 
 signet_err
-call_begin(struct exchange *x, signet_conn *conn, const char *method, const signet_pin *pin)
+exchange_begin(struct exchange *x, signet_conn *conn, const char *method, const signet_pin *pin)
 {
 	signet_err err;
 
@@ -191,7 +191,7 @@ send_frame(struct exchange *x)
 }
 
 signet_err
-call_send(struct exchange *x, unsigned flags)
+exchange_send(struct exchange *x, unsigned flags)
 {
 	struct buf *out = &x->conn->out;
 	signet_err err;
@@ -237,74 +237,99 @@ read_some(struct exchange *x)
 }
 
 signet_err
-call_nonsense(struct exchange *x, const char *what)
+exchange_nonsense(struct exchange *x, const char *what)
 {
 	x->open = false;
 	(void)conn_kill(x->conn);
 	return error_set(x->conn, SIGNET_ERR_PROTOCOL, "signetd's answer to %s cannot be understood: %s", x->method, what);
 }
 
-static signet_err
-read_reply(struct exchange *x, struct reply *r)
+signet_err
+exchange_frame(struct exchange *x, const char **text, size_t *len)
 {
 	signet_conn *conn = x->conn;
-	const char *why = "no such reply";
 	enum frame_state state;
-	json_t *message;
-	size_t len;
-	signet_err err;
-
-	while ((state = frame_next(&conn->scan, &conn->in, &len)) == FRAME_PARTIAL) {
-		err = read_some(x);
-		if (err != SIGNET_OK)
-			return err;
-	}
-	if (state == FRAME_TOO_LONG)
-		return call_nonsense(x, "it is longer than 1 MiB");
-	err = json_read(&message, (const char *)conn->in.data, len, &why);
-	frame_drop(&conn->scan, &conn->in, len);
-	if (err == SIGNET_OK) {
-		err = reply_parse(r, message);
-		json_decref(message);
-	}
-	if (err == SIGNET_ERR_MEMORY)
-		return error_plain(conn, err);
-	return err == SIGNET_OK ? SIGNET_OK : call_nonsense(x, why);
-}
-
-signet_err
-call_next(struct exchange *x, struct reply *r)
-{
 	signet_err err;
 
 	assert(x->open);
 	if (x->renew)
 		x->deadline_ms = now_ms() + x->timeout_ms;
-	err = read_reply(x, r);
+	while ((state = frame_next(&conn->scan, &conn->in, len)) == FRAME_PARTIAL) {
+		err = read_some(x);
+		if (err != SIGNET_OK)
+			return err;
+	}
+	if (state == FRAME_TOO_LONG)
+		return exchange_nonsense(x, "it is longer than 1 MiB");
+	*text = (const char *)conn->in.data;
+	return SIGNET_OK;
+}
+
+signet_err
+exchange_taken(struct exchange *x, size_t len, bool continues)
+{
+	frame_drop(&x->conn->scan, &x->conn->in, len);
+	if (continues && !x->more)
+		return exchange_nonsense(x, "more replies than were asked for");
+	x->open = continues;
+	return SIGNET_OK;
+}
+
+static signet_err
+parse(struct exchange *x, size_t len, struct reply *r)
+{
+	const char *why = "it is no reply";
+	json_t *message;
+	signet_err err;
+
+	err = json_read(&message, (const char *)x->conn->in.data, len, &why);
+	if (err == SIGNET_OK) {
+		err = reply_parse(r, message);
+		json_decref(message);
+	}
+	if (err == SIGNET_ERR_MEMORY)
+		return error_plain(x->conn, err);
+	return err == SIGNET_OK ? SIGNET_OK : exchange_nonsense(x, why);
+}
+
+signet_err
+exchange_parse(struct exchange *x, size_t len, struct reply *r)
+{
+	signet_err err;
+
+	err = parse(x, len, r);
 	if (err != SIGNET_OK)
 		return err;
-	if (r->continues && (!x->more || r->error != NULL)) {
+	err = r->continues && r->error != NULL ? exchange_nonsense(x, "an error that goes on") :
+						 exchange_taken(x, len, r->continues);
+	if (err == SIGNET_OK && r->error != NULL)
+		err = error_from_reply(x->conn, r);
+	if (err != SIGNET_OK)
 		reply_done(r);
-		return call_nonsense(x, "more replies than were asked for");
-	}
-	x->open = r->continues;
-	if (r->error == NULL)
-		return SIGNET_OK;
-	err = error_from_reply(x->conn, r);
-	reply_done(r);
 	return err;
 }
 
 signet_err
-call_one(struct exchange *x, struct reply *r)
+exchange_next(struct exchange *x, struct reply *r)
 {
-	signet_err err = call_send(x, 0);
+	const char *text;
+	size_t len;
+	signet_err err;
 
-	return err == SIGNET_OK ? call_next(x, r) : err;
+	err = exchange_frame(x, &text, &len);
+	return err == SIGNET_OK ? exchange_parse(x, len, r) : err;
+}
+
+signet_err
+exchange_one(struct exchange *x, struct reply *r)
+{
+	signet_err err = exchange_send(x, 0);
+
+	return err == SIGNET_OK ? exchange_next(x, r) : err;
 }
 
 void
-call_end(struct exchange *x)
+exchange_end(struct exchange *x)
 {
 	signet_conn *conn = x->conn;
 

@@ -95,13 +95,13 @@ next_key(struct exchange *x, signet_key_fn *fn, void *arg)
 	struct reply r;
 	signet_err err;
 
-	err = call_next(x, &r);
+	err = exchange_next(x, &r);
 	if (err != SIGNET_OK)
 		return err;
 	if (read_key(&k, json_object_get(r.parameters, "key")))
 		fn(arg, &k.key);
 	else
-		err = call_nonsense(x, "it has no proper `key`");
+		err = exchange_nonsense(x, "it has no proper `key`");
 	key_reply_done(&k);
 	reply_done(&r);
 	return err;
@@ -113,13 +113,13 @@ signet_keys(signet_conn *conn, const char *name, signet_key_fn *fn, void *arg)
 	struct exchange x;
 	signet_err err;
 
-	err = call_begin(&x, conn, "org.signetd.Signer.ListKeys", NULL);
+	err = exchange_begin(&x, conn, "org.signetd.Signer.ListKeys", NULL);
 	if (err != SIGNET_OK)
 		return err;
 	param_str(&x, "key", name);
-	err = fn == NULL ? error_plain(conn, SIGNET_ERR_ARGUMENT) : call_send(&x, SIGNET_CALL_MORE);
+	err = fn == NULL ? error_plain(conn, SIGNET_ERR_ARGUMENT) : exchange_send(&x, SIGNET_CALL_MORE);
 	while (err == SIGNET_OK && x.open)
 		err = next_key(&x, fn, arg);
-	call_end(&x);
+	exchange_end(&x);
 	return err;
 }

@@ -2,25 +2,16 @@
  * Signatures: one digest, a batch of them, and what became of an earlier one
  * [org.signetd.Signer].
  *
- * Invariant: a result is complete (signature decoded, receipt checked for its
- * form) before anyone sees it, and of a batch each item is seen at most once.
+ * Invariant: of a batch each item is seen at most once, and the call is good
+ * only if all were seen. The good reply is read without a tree of JSON; what
+ * has another form, errors first of all, through one.
  */
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/base64.h"
 #include "base/digest.h"
 
-#include "conn.h"
-
-enum { LEAF_SIZE = 32 };
-
-struct result {
-	signet_result shown; /* first: what callers hold is a pointer to it */
-	json_t *parameters;  /* owns the texts */
-	uint8_t leaf[LEAF_SIZE];
-	uint8_t signature[];
-};
+#include "result.h"
 
 static const enum signet_digest_alg algorithms[] = {
     [SIGNET_SHA256] = DIGEST_SHA256,
@@ -34,76 +25,6 @@ signet_hash_size(signet_hash hash)
 	return (unsigned)hash < array_len(algorithms) ? digest_size(algorithms[hash]) : 0;
 }
 
-SIGNET_API void
-signet_result_free(signet_result *result)
-{
-	struct result *r = (struct result *)result;
-
-	if (r == NULL)
-		return;
-	json_decref(r->parameters);
-	free(r);
-}
-
-static bool
-read_receipt(struct result *r, const json_t *receipt)
-{
-	struct members m = {.object = receipt};
-	size_t size = LEAF_SIZE;
-	const char *leaf;
-
-	if (receipt == NULL || json_is_null(receipt))
-		return true;
-	if (!json_is_object(receipt))
-		return false;
-	r->shown.log = member_str(&m, "log", true);
-	r->shown.index = (uint64_t)member_int(&m, "index", -1);
-	r->shown.time = member_str(&m, "time", true);
-	r->shown.entry = member_str(&m, "entry", true);
-	r->shown.proof = member_str(&m, "proof", false);
-	leaf = member_str(&m, "leafHash", true);
-	if (m.bad || base64_decode(leaf, strlen(leaf), r->leaf, &size) != SIGNET_OK || size != LEAF_SIZE)
-		return false;
-	r->shown.leaf_hash = r->leaf;
-	return true;
-}
-
-static bool
-read_signature(struct result *r, const char *text, size_t len)
-{
-	size_t size = len / 4 * 3;
-
-	if (text == NULL)
-		return true;
-	if (base64_decode(text, len, r->signature, &size) != SIGNET_OK || size == 0)
-		return false;
-	r->shown.signature = r->signature;
-	r->shown.signature_size = size;
-	return true;
-}
-
-/* What Sign, Collect and a Result have in common. NULL: not of that form, or no memory. */
-static struct result *
-result_new(const struct reply *reply, const json_t *object)
-{
-	const json_t *signature = json_object_get(object, "signature");
-	size_t len = json_string_length(signature); /* 0 where it is none */
-	struct members m = {.object = object};
-	struct result *r;
-
-	r = calloc(1, sizeof(*r) + len / 4 * 3);
-	if (r == NULL)
-		return NULL;
-	r->parameters = json_incref(reply->parameters);
-	r->shown.state = member_str(&m, "state", false);
-	r->shown.request = member_str(&m, "request", false);
-	if (read_signature(r, member_str(&m, "signature", false), len) &&
-	    read_receipt(r, json_object_get(object, "receipt")) && !m.bad)
-		return r;
-	signet_result_free(&r->shown);
-	return NULL;
-}
-
 /* `done` is a promise: signature and receipt are there. */
 static bool
 is_whole(const signet_result *r)
@@ -113,24 +34,43 @@ is_whole(const signet_result *r)
 	return strcmp(r->state, "done") != 0 || (r->signature != NULL && r->entry != NULL);
 }
 
+/* Through a tree: anything but the good reply in its usual form. */
 static signet_err
-one_result(struct exchange *x, signet_result **result)
+parsed_result(struct exchange *x, size_t len, struct result **made)
 {
-	struct result *made;
 	struct reply r;
 	signet_err err;
 
-	err = call_one(x, &r);
+	err = exchange_parse(x, len, &r);
 	if (err != SIGNET_OK)
 		return err;
-	made = result_new(&r, r.parameters);
-	if (made == NULL || !is_whole(&made->shown)) {
-		signet_result_free(made == NULL ? NULL : &made->shown);
-		err = call_nonsense(x, "it has no proper signature and receipt");
-	} else {
-		*result = &made->shown;
-	}
+	*made = result_from_tree(&r, r.parameters);
 	reply_done(&r);
+	if (*made != NULL && is_whole(&(*made)->shown))
+		return SIGNET_OK;
+	signet_result_free(*made == NULL ? NULL : &(*made)->shown);
+	return exchange_nonsense(x, "it has no proper signature and receipt");
+}
+
+static signet_err
+one_result(struct exchange *x, signet_result **result)
+{
+	struct result *made = NULL;
+	const char *text;
+	struct quick q;
+	size_t len;
+	signet_err err;
+
+	err = exchange_send(x, 0);
+	if (err == SIGNET_OK)
+		err = exchange_frame(x, &text, &len);
+	if (err != SIGNET_OK)
+		return err;
+	if (quick_read(&q, text, len, false))
+		made = result_from_quick(&q);
+	err = made != NULL ? exchange_taken(x, len, false) : parsed_result(x, len, &made);
+	if (err == SIGNET_OK)
+		*result = &made->shown;
 	return err;
 }
 
@@ -210,7 +150,7 @@ signet_sign(signet_conn *conn, const char *key, signet_hash hash, const uint8_t 
 	error_clear();
 	if (key == NULL || result == NULL || !read_options(&o, options))
 		return error_plain(conn, SIGNET_ERR_ARGUMENT);
-	err = call_begin(&x, conn, "org.signetd.Signer.Sign", o.pin);
+	err = exchange_begin(&x, conn, "org.signetd.Signer.Sign", o.pin);
 	if (err != SIGNET_OK)
 		return err;
 	param_str(&x, "key", key);
@@ -222,7 +162,7 @@ signet_sign(signet_conn *conn, const char *key, signet_hash hash, const uint8_t 
 	} else {
 		err = error_plain(conn, SIGNET_ERR_ARGUMENT);
 	}
-	call_end(&x);
+	exchange_end(&x);
 	return err;
 }
 
@@ -236,7 +176,7 @@ signet_collect(signet_conn *conn, const char *request, const char *request_id, c
 	error_clear();
 	if (result == NULL || (request != NULL) + (request_id != NULL) + (index != NULL) != 1)
 		return error_plain(conn, SIGNET_ERR_ARGUMENT);
-	err = call_begin(&x, conn, "org.signetd.Signer.Collect", NULL);
+	err = exchange_begin(&x, conn, "org.signetd.Signer.Collect", NULL);
 	if (err != SIGNET_OK)
 		return err;
 	param_str(&x, "request", request);
@@ -244,7 +184,7 @@ signet_collect(signet_conn *conn, const char *request, const char *request_id, c
 	if (index != NULL)
 		param_uint(&x, "index", *index);
 	err = one_result(&x, result);
-	call_end(&x);
+	exchange_end(&x);
 	return err;
 }
 
@@ -275,51 +215,86 @@ struct batch {
 	void *arg;
 };
 
-/* Fill in what only a batch's result has; false if the item has no business here. */
+/* Each item once. False: it has no business here. */
 static bool
-claim_item(struct batch *b, struct result *r, const json_t *object)
+claim_item(struct batch *b, uint64_t item)
+{
+	if (item >= b->count || b->seen[item])
+		return false;
+	b->seen[item] = true;
+	b->done++;
+	return true;
+}
+
+/* Fill in what only a batch's result has. */
+static bool
+complete_item(struct batch *b, struct result *r, const json_t *object)
 {
 	struct members m = {.object = object};
 	int64_t item = member_int(&m, "item", -1);
 
 	r->shown.error_name = member_str(&m, "error", false);
 	r->shown.message = member_str(&m, "message", false);
-	if (m.bad || item >= (int64_t)b->count || b->seen[item])
+	if (m.bad || item < 0 || !claim_item(b, (uint64_t)item))
 		return false;
 	r->shown.item = (size_t)item;
-	if (r->shown.error_name != NULL) {
-		r->shown.error = err_from_wire(r->shown.error_name);
-		if (r->shown.message == NULL)
-			r->shown.message = signet_strerror(r->shown.error);
-	} else if (r->shown.signature == NULL || r->shown.entry == NULL) {
-		return false;
-	} else {
+	if (r->shown.error_name == NULL) {
 		r->shown.state = "done";
+		return is_whole(&r->shown);
 	}
-	b->seen[item] = true;
-	b->done++;
+	r->shown.error = err_from_wire(r->shown.error_name);
+	if (r->shown.message == NULL)
+		r->shown.message = signet_strerror(r->shown.error);
 	return true;
+}
+
+static signet_err
+parsed_item(struct exchange *x, struct batch *b, size_t len, struct result **made)
+{
+	const json_t *object;
+	struct reply r;
+	signet_err err;
+
+	err = exchange_parse(x, len, &r);
+	if (err != SIGNET_OK)
+		return err;
+	object = json_object_get(r.parameters, "result");
+	*made = result_from_tree(&r, object);
+	if (*made == NULL || !complete_item(b, *made, object))
+		err = exchange_nonsense(x, "it has no proper `result`, or one item twice");
+	reply_done(&r);
+	return err;
+}
+
+static signet_err
+quick_item(struct exchange *x, struct batch *b, size_t len, const struct quick *q)
+{
+	signet_err err;
+
+	err = exchange_taken(x, len, q->continues);
+	if (err == SIGNET_OK && !claim_item(b, q->item))
+		err = exchange_nonsense(x, "it has one item twice");
+	return err;
 }
 
 static signet_err
 next_result(struct exchange *x, struct batch *b)
 {
-	const json_t *object;
-	struct result *made;
-	struct reply r;
+	struct result *made = NULL;
+	const char *text;
+	struct quick q;
+	size_t len;
 	signet_err err;
 
-	err = call_next(x, &r);
+	err = exchange_frame(x, &text, &len);
 	if (err != SIGNET_OK)
 		return err;
-	object = json_object_get(r.parameters, "result");
-	made = result_new(&r, object);
-	if (made != NULL && claim_item(b, made, object))
+	if (quick_read(&q, text, len, true))
+		made = result_from_quick(&q);
+	err = made != NULL ? quick_item(x, b, len, &q) : parsed_item(x, b, len, &made);
+	if (err == SIGNET_OK)
 		b->fn(b->arg, &made->shown);
-	else
-		err = call_nonsense(x, "it has no proper `result`, or one item twice");
 	signet_result_free(made == NULL ? NULL : &made->shown);
-	reply_done(&r);
 	return err;
 }
 
@@ -328,11 +303,11 @@ run_batch(struct exchange *x, struct batch *b)
 {
 	signet_err err;
 
-	err = call_send(x, SIGNET_CALL_MORE);
+	err = exchange_send(x, SIGNET_CALL_MORE);
 	while (err == SIGNET_OK && x->open)
 		err = next_result(x, b);
 	if (err == SIGNET_OK && b->done != b->count)
-		err = call_nonsense(x, "it leaves items out");
+		err = exchange_nonsense(x, "it leaves items out");
 	return err;
 }
 
@@ -353,7 +328,7 @@ signet_sign_batch(signet_conn *conn, const char *key, const signet_item *items, 
 		return error_set(conn, SIGNET_ERR_LIMIT, "a batch has 1 to %d items", SIGNET_BATCH_MAX);
 	if (o.timeout_ms == 0)
 		o.timeout_ms = SIGNET_TIMEOUT_MAX_MS;
-	err = call_begin(&x, conn, "org.signetd.Signer.SignBatch", o.pin);
+	err = exchange_begin(&x, conn, "org.signetd.Signer.SignBatch", o.pin);
 	if (err != SIGNET_OK)
 		return err;
 	param_str(&x, "key", key);
@@ -363,6 +338,6 @@ signet_sign_batch(signet_conn *conn, const char *key, const signet_item *items, 
 	} else {
 		err = error_plain(conn, SIGNET_ERR_ARGUMENT);
 	}
-	call_end(&x);
+	exchange_end(&x);
 	return err;
 }

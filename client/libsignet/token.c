@@ -2,7 +2,7 @@
  * Tokens for their holders [org.signetd.Token]: what is there, unlock, lock.
  *
  * Invariant: a PIN leaves in a frame of the connection only, and only to a
- * server that may see it (call_begin refuses otherwise).
+ * server that may see it (exchange_begin refuses otherwise).
  */
 #include <stdlib.h>
 #include <string.h>
@@ -48,13 +48,13 @@ next_token(struct exchange *x, signet_token_fn *fn, void *arg)
 	struct reply r;
 	signet_err err;
 
-	err = call_next(x, &r);
+	err = exchange_next(x, &r);
 	if (err != SIGNET_OK)
 		return err;
 	if (read_token(&token, &keys, json_object_get(r.parameters, "token")))
 		fn(arg, &token);
 	else
-		err = call_nonsense(x, "it has no proper `token`");
+		err = exchange_nonsense(x, "it has no proper `token`");
 	free(keys);
 	reply_done(&r);
 	return err;
@@ -66,14 +66,14 @@ signet_tokens(signet_conn *conn, const char *name, signet_token_fn *fn, void *ar
 	struct exchange x;
 	signet_err err;
 
-	err = call_begin(&x, conn, "org.signetd.Token.List", NULL);
+	err = exchange_begin(&x, conn, "org.signetd.Token.List", NULL);
 	if (err != SIGNET_OK)
 		return err;
 	param_str(&x, "token", name);
-	err = fn == NULL ? error_plain(conn, SIGNET_ERR_ARGUMENT) : call_send(&x, SIGNET_CALL_MORE);
+	err = fn == NULL ? error_plain(conn, SIGNET_ERR_ARGUMENT) : exchange_send(&x, SIGNET_CALL_MORE);
 	while (err == SIGNET_OK && x.open)
 		err = next_token(&x, fn, arg);
-	call_end(&x);
+	exchange_end(&x);
 	return err;
 }
 
@@ -86,7 +86,7 @@ read_unlocked(struct exchange *x, const struct reply *r, unsigned *granted_uses,
 	const char *end = member_str(&m, "until", true);
 
 	if (m.bad || uses > UINT32_MAX || strlen(end) >= UNTIL_MAX)
-		return call_nonsense(x, "it does not say how long the token is unlocked");
+		return exchange_nonsense(x, "it does not say how long the token is unlocked");
 	if (granted_uses != NULL)
 		*granted_uses = (unsigned)uses;
 	if (until != NULL)
@@ -102,7 +102,7 @@ signet_unlock(signet_conn *conn, const char *token, const signet_pin *pin, unsig
 	struct reply r;
 	signet_err err;
 
-	err = call_begin(&x, conn, "org.signetd.Token.Unlock", pin);
+	err = exchange_begin(&x, conn, "org.signetd.Token.Unlock", pin);
 	if (err != SIGNET_OK)
 		return err;
 	param_str(&x, "token", token);
@@ -112,12 +112,12 @@ signet_unlock(signet_conn *conn, const char *token, const signet_pin *pin, unsig
 		param_uint(&x, "seconds", seconds);
 	if (last_try)
 		param_true(&x, "lastTry");
-	err = token == NULL || pin == NULL ? error_plain(conn, SIGNET_ERR_ARGUMENT) : call_one(&x, &r);
+	err = token == NULL || pin == NULL ? error_plain(conn, SIGNET_ERR_ARGUMENT) : exchange_one(&x, &r);
 	if (err == SIGNET_OK) {
 		err = read_unlocked(&x, &r, granted_uses, until);
 		reply_done(&r);
 	}
-	call_end(&x);
+	exchange_end(&x);
 	return err;
 }
 
@@ -128,13 +128,13 @@ signet_lock(signet_conn *conn, const char *token)
 	struct reply r;
 	signet_err err;
 
-	err = call_begin(&x, conn, "org.signetd.Token.Lock", NULL);
+	err = exchange_begin(&x, conn, "org.signetd.Token.Lock", NULL);
 	if (err != SIGNET_OK)
 		return err;
 	param_str(&x, "token", token);
-	err = token == NULL ? error_plain(conn, SIGNET_ERR_ARGUMENT) : call_one(&x, &r);
+	err = token == NULL ? error_plain(conn, SIGNET_ERR_ARGUMENT) : exchange_one(&x, &r);
 	if (err == SIGNET_OK)
 		reply_done(&r);
-	call_end(&x);
+	exchange_end(&x);
 	return err;
 }
