@@ -54,22 +54,6 @@ receive_config(void)
 	return c;
 }
 
-/* The token's own words about itself. */
-static void
-describe(const struct token *t, struct wire_info *info)
-{
-	const CK_TOKEN_INFO *a = &t->about;
-
-	text_field(info->serial, sizeof(info->serial), a->serialNumber, sizeof(a->serialNumber));
-	text_field(info->label, sizeof(info->label), a->label, sizeof(a->label));
-	text_field(
-	    info->manufacturer, sizeof(info->manufacturer), a->manufacturerID, sizeof(a->manufacturerID));
-	text_field(info->model, sizeof(info->model), a->model, sizeof(a->model));
-	info->flags = (uint32_t)a->flags;
-	info->pin_min = a->ulMinPinLen > UINT8_MAX ? UINT8_MAX : (uint8_t)a->ulMinPinLen;
-	info->pin_max = a->ulMaxPinLen > UINT8_MAX ? UINT8_MAX : (uint8_t)a->ulMaxPinLen;
-}
-
 /* Certificates first: libp11 closes every session there is when it gives its slots back. */
 static uint8_t
 read_token(struct token *t, struct wire_info *info)
@@ -108,24 +92,9 @@ set_up(struct token *t, struct wire_info *info)
 	presence = token_find(t, reason, size);
 	if (presence != WIRE_PRESENT)
 		return presence;
-	describe(t, info);
+	info_describe(info, &t->about);
 	presence = token_lock(t, reason, size);
 	return presence == WIRE_PRESENT ? read_token(t, info) : presence;
-}
-
-/* Chains that do not fit into one frame are cut, longest first; the own certificates go last of all. */
-static void
-put_info(struct buf *out, struct wire_info *info)
-{
-	for (uint8_t keep = WIRE_CERTS_MAX;; keep--) {
-		for (size_t i = 0; i < info->key_count; i++)
-			if (info->keys[i].cert_count > keep)
-				info->keys[i].cert_count = keep;
-		wire_put_info(out, info);
-		if (!out->failed || keep == 0)
-			return;
-		buf_reset(out);
-	}
 }
 
 static void
@@ -134,7 +103,7 @@ send_info(struct wire_info *info)
 	struct buf out;
 
 	buf_init(&out, WIRE_FRAME_MAX);
-	put_info(&out, info);
+	info_put(&out, info);
 	if (out.failed)
 		_exit(EX_OSERR);
 	lane_send(SIGNET_TOKEN_FD, out.data, out.len);

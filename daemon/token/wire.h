@@ -133,9 +133,18 @@ enum wire_login {
 struct wire_result {
 	uint32_t job;
 	uint16_t err;	    /* signet_err of the whole */
-	uint8_t login;	    /* enum wire_login, of the PIN in the frame */
+	/*
+	 * enum wire_login of the PIN in the frame; without one, of the kept PIN where a context login
+	 * with it failed (a try may be spent, and the worker has forgotten it).
+	 */
+	uint8_t login;
 	uint8_t logged_in;  /* state after the job */
-	uint8_t fatal;	    /* the worker should be replaced: device error, lost session that does not come back */
+	/*
+	 * The worker should be replaced: device error, lost session that does not come back. Also beside
+	 * SIGNET_OK: a signature after which the logout failed; a PROBE of a worker that found no token
+	 * when there is one now.
+	 */
+	uint8_t fatal;
 	uint32_t rv;	    /* CK_RV that decided, 0 if none */
 	char stage[16];	    /* "login", "find", "sign", "verify", "logout", "probe"; "" if OK */
 	uint32_t flags;	    /* CKF_* after a login or probe, else the last known */

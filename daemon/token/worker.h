@@ -125,6 +125,10 @@ must_check signet_err keys_read(struct token *t, struct wire_info *info, const s
 must_check signet_err key_handle(struct token *t, struct token_key *k, CK_OBJECT_HANDLE *handle, CK_RV *rv);
 void keys_forget(struct token *t); /* after a logout */
 
+/* info.c */
+void info_describe(struct wire_info *info, const CK_TOKEN_INFO *a);
+void info_put(struct buf *out, struct wire_info *info);
+
 /* session.c */
 must_check CK_RV session_open(struct lane *l);
 void session_close(struct lane *l); /* and with it whatever operation was active */

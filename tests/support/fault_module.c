@@ -7,6 +7,8 @@
  *   SIGNET_FAULT_SCRIPT   the script; missing or empty: no fault
  *   SIGNET_FAULT_COUNT    every C_Login appends a line here: "user" or "context"
  *
+ * A confined worker reaches script and count file only below its `paths`.
+ *
  * A script has one directive per line, the first that fits a call decides:
  *
  *   sign hang | delay MS | segv | sigbus | wrong | otherkey | rv N
