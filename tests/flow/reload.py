@@ -14,17 +14,7 @@ from varlink import ADMIN, SIGNER
 class Reload(flow.SandboxTest):
     @classmethod
     def prepare(cls, box):
-        # a second token: the same store under another label would be the same token, so it gets its own
-        os.mkdir(box.path("tokens/second"), 0o700)
-        with open(box.path("tokens/second.conf"), "w", encoding="ascii") as f:
-            f.write(f"directories.tokendir = {box.path('tokens/second')}\nobjectstore.backend = file\nlog.level = ERROR\n")
-        flow.run("softhsm2-util", "--init-token", "--free", "--label", "second", "--pin", box.pin, "--so-pin", "12345678",
-                 env=dict(os.environ, SOFTHSM2_CONF=box.path("tokens/second.conf")))
-        box.pkcs11_tool("--keypairgen", "--key-type", "EC:prime256v1", "--id", "01", "--label", "other",
-                        place="second.conf", label="second")
-        box.append_config("[token second]\nmodule = /usr/lib/softhsm/libsofthsm2.so\nlabel = second\ncredential = sandbox-pin\n"
-                          f"lease = shared\nenvironment = SOFTHSM2_CONF={box.path('tokens/second.conf')}\n"
-                          f"paths = {box.path('tokens')}\n\n[key other]\ntoken = second\nuri = pkcs11:token=second;id=%01\n")
+        box.add_token("second", "other")
         cls.good = box.read("signetd.conf")
 
     def setUp(self):
@@ -78,7 +68,7 @@ class Reload(flow.SandboxTest):
         load = self.box.start_load("ec", connections=8, count=300, window=2)
         before = self.starts()
         for n in range(3):
-            self.box.set_config(self.good.replace("label = second", f"label = second\nholder = Holder {n}"))
+            self.box.set_config(self.good.replace("[token second]", f"[token second]\nholder = Holder {n}"))
             self.assertEqual(self.reload()["changed"], ["second"])
             self.box.wait_token("second")
         code, numbers, messages = self.box.end_load(load)

@@ -32,6 +32,7 @@ BUILD = os.path.realpath(os.environ.get("SIGNET_BUILD", os.path.join(REPO, "buil
 SCRIPT = os.path.join(REPO, "tests", "sandbox")
 CTL = os.path.join(BUILD, "client/signetctl/signetctl")
 SOFTHSM = "/usr/lib/softhsm/libsofthsm2.so"
+FAULT = os.path.join(BUILD, "tests/support/libsignet-fault.so")
 LOAD = os.path.join(BUILD, "tests/flow/signet-load")
 LONG = os.environ.get("SIGNET_LONG") == "1"
 SANITIZED = os.environ.get("SIGNET_SANITIZED") == "1"  # set by the build: everything is several times slower
@@ -92,7 +93,11 @@ class Sandbox:
         os.chmod(self.dir, 0o755)  # a second user must reach the socket
         self.env = {}
         self.loads = []
-        run(SCRIPT, "make", self.dir)
+        try:
+            run(SCRIPT, "make", self.dir)
+        except BaseException:
+            shutil.rmtree(self.dir)
+            raise
 
     # places
 
@@ -140,6 +145,41 @@ class Sandbox:
         env = dict(os.environ, SANDBOX_PIN=self.pin, SOFTHSM2_CONF=self.path("tokens", place))
         return run("pkcs11-tool", "--module", SOFTHSM, "--token-label", label, "--login", "--pin", "env:SANDBOX_PIN", *words,
                    env=env, text=True).stdout
+
+    def add_token(self, name, key):
+        """A second SoftHSM token, in a store of its own; its P-256 key gets the name `key`."""
+        run(SCRIPT, "make", self.path(name))
+        tokens = self.path(name, "tokens")
+        listed = run("pkcs11-tool", "--module", SOFTHSM, "--list-token-slots", text=True,
+                     env=dict(os.environ, SOFTHSM2_CONF=f"{tokens}/softhsm2.conf")).stdout
+        serial = re.search(r"serial num *: *(\S+)", listed).group(1)
+        shutil.copy(self.path(name, "credentials", "sandbox-pin"), self.path("credentials", name + "-pin"))
+        self.append_config(f"[token {name}]\nmodule = {SOFTHSM}\nserial = {serial}\nlanes = 2\ncredential = {name}-pin\n"
+                           f"lease = shared\nenvironment = SOFTHSM2_CONF={tokens}/softhsm2.conf\npaths = {tokens}\n\n"
+                           f"[key {key}]\ntoken = {name}\nuri = pkcs11:serial={serial};id=%02\n")
+
+    def use_faults(self, more=""):
+        """Put the faulty module in front of the sandbox's token; `more` goes into its section."""
+        self.replace_config(f"module = {SOFTHSM}\nlabel = sandbox\n", f"module = {FAULT}\nlabel = sandbox\n{more}")
+        self.replace_config(f"environment = SOFTHSM2_CONF={self.path('tokens/softhsm2.conf')}\n",
+                            f"environment = SOFTHSM2_CONF={self.path('tokens/softhsm2.conf')}\n"
+                            f" SIGNET_FAULT_SCRIPT={self.path('tokens/faults')}\n"
+                            f" SIGNET_FAULT_COUNT={self.path('tokens/logins')}\n")
+        self.fault()
+
+    def fault(self, *lines):
+        """What the faulty module does from now on; nothing: it works."""
+        with open(self.path("tokens/faults.new"), "w", encoding="ascii") as f:
+            f.write("".join(line + "\n" for line in lines))
+        os.rename(self.path("tokens/faults.new"), self.path("tokens/faults"))
+
+    def logins(self):
+        """How many C_Login calls the faulty module saw."""
+        path = self.path("tokens/logins")
+        if not os.path.exists(path):
+            return 0
+        with open(path, encoding="ascii") as f:
+            return len(f.readlines())
 
     # life
 
@@ -338,7 +378,8 @@ class SandboxTest(unittest.TestCase):
         """One test; if it fails, what the daemon said last is shown with it."""
         before = len(result.failures) + len(result.errors)
         done = super().run(result)
-        if len(result.failures) + len(result.errors) > before and os.path.exists(self.box.path("signetd.log")):
+        box = getattr(self, "box", None)
+        if len(result.failures) + len(result.errors) > before and box and os.path.exists(box.path("signetd.log")):
             sys.stderr.write("---- last messages of the daemon\n" + self.box.log_tail() + "----\n")
         return done
 
