@@ -10,7 +10,8 @@ import flow
 import idl
 from varlink import ADMIN, SERVICE, SIGNER, TOKEN, VarlinkError
 
-INTERFACES = ["org.varlink.service", "org.signetd.Signer", "org.signetd.Token", "org.signetd.Admin"]
+FILES = os.path.join(flow.REPO, "include/signet")
+INTERFACES = [name.removesuffix(".varlink") for name in os.listdir(FILES) if name.endswith(".varlink")]
 
 
 class VarlinkService(flow.SandboxTest):
@@ -25,7 +26,7 @@ class VarlinkService(flow.SandboxTest):
         for name in INTERFACES:
             with self.subTest(name):
                 text = self.box.call(SERVICE + "GetInterfaceDescription", {"interface": name})["description"]
-                with open(os.path.join(flow.REPO, "include/signet", name + ".varlink"), "rb") as f:
+                with open(os.path.join(FILES, name + ".varlink"), "rb") as f:
                     self.assertEqual(text.encode(), f.read())
                 self.assertEqual(idl.parse(text)[0], name)
 

@@ -29,13 +29,19 @@ packages_install() {
 		apt-get install -q -y --no-install-recommends "${missing[@]}"
 }
 
-# build DIR [cmake arguments]: configure once, then compile. Quiet unless it fails.
+# build DIR [cmake arguments] [-- targets]: configure, then compile those targets, or everything. Quiet
+# unless it fails.
 build() {
-	local dir=$1 log
+	local dir=$1 configure=() targets=() log
 	shift
+	while [ $# -gt 0 ] && [ "$1" != -- ]; do
+		configure+=("$1")
+		shift
+	done
+	[ $# -lt 2 ] || targets=(--target "${@:2}")
 	mkdir -p "$dir" || return 1
 	log=$dir/build.log
-	if ! { cmake -S "$REPO" -B "$dir" -G Ninja "$@" && cmake --build "$dir"; } >"$log" 2>&1; then
+	if ! { cmake -S "$REPO" -B "$dir" -G Ninja "${configure[@]}" && cmake --build "$dir" "${targets[@]}"; } >"$log" 2>&1; then
 		tail -n 40 "$log" >&2
 		echo "the build in $dir failed; all of it: $log" >&2
 		return 1
