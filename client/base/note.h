@@ -42,9 +42,12 @@ void note_key_write(struct buf *out, const struct note_key *k);
 must_check signet_err note_signer_init(struct note_signer *s, const char *name, const uint8_t seed[NOTE_SEED]);
 void note_signer_done(struct note_signer *s);
 
-/* text (ending in a newline), an empty line, one signature line. */
+/*
+ * Append to `out`: text (ending in a newline), an empty line, one signature line. SIGNET_ERR_ARGUMENT (not such a
+ * text), SIGNET_ERR_LIMIT (over NOTE_MAX), SIGNET_ERR_MEMORY (or `out` has no room).
+ */
 must_check signet_err note_sign(struct buf *out, const char *text, size_t len, const struct note_signer *s);
-/* One more signature line at the end of a note. */
+/* One more signature line at the end of a note. SIGNET_ERR_PROTOCOL (no note), SIGNET_ERR_LIMIT, SIGNET_ERR_MEMORY. */
 must_check signet_err note_add_signature(struct buf *note, const struct note_signer *s);
 /*
  * Is there a signature by `k`, and is it good? *text_len: the signed text at the front.
@@ -52,8 +55,9 @@ must_check signet_err note_add_signature(struct buf *note, const struct note_sig
  */
 must_check signet_err note_verify(const char *note, size_t len, const struct note_key *k, size_t *text_len);
 
+/* The size is at most INT64_MAX, as in the wire's integers. */
 void checkpoint_write(struct buf *out, const struct checkpoint *c); /* the three lines */
-must_check signet_err checkpoint_parse(struct checkpoint *c, const char *text, size_t len);
+must_check signet_err checkpoint_parse(struct checkpoint *c, const char *text, size_t len); /* SIGNET_ERR_PROTOCOL */
 /* note_verify, checkpoint_parse, and the origin is the key's name. */
 must_check signet_err checkpoint_open(struct checkpoint *c, const char *note, size_t len, const struct note_key *k);
 

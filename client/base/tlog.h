@@ -9,13 +9,19 @@
 #include "base/buf.h"
 #include "base/note.h"
 
-enum { TLOG_HASH = 32, TLOG_PROOF_MAX = 64, TLOG_TILE = 256 };
+enum {
+	TLOG_HASH = 32,
+	TLOG_PROOF_MAX = 64,
+	TLOG_TILE = 256,
+	TLOG_TILE_PATH = 64, /* room for any path of a tile and its NUL */
+};
 
 struct tlog_proof {
 	size_t count;
 	uint8_t hash[TLOG_PROOF_MAX][TLOG_HASH];
 };
 
+void tlog_sha256(uint8_t out[TLOG_HASH], const void *bytes, size_t len);
 void tlog_leaf(uint8_t out[TLOG_HASH], const void *entry, size_t len);
 void tlog_node(uint8_t out[TLOG_HASH], const uint8_t *left, const uint8_t *right);
 
@@ -29,7 +35,8 @@ must_check signet_err tlog_check_consistency(uint64_t first, uint64_t second, co
 /*
  * Which complete subtrees, as (level, number), a proof consists of: subtree (l, n) covers the leaves
  * [n*2^l, (n+1)*2^l). An element of a proof is one complete subtree, or (partial right edge) the combination of
- * several: `get` is asked for complete ones only.
+ * several: `get` is asked for complete ones only. Its errors are passed on; SIGNET_ERR_ARGUMENT: no such index or
+ * size (index < size, first <= second <= INT64_MAX). Consistency with the empty tree and with itself has no hashes.
  */
 typedef signet_err (*tlog_get)(void *arg, unsigned level, uint64_t number, uint8_t out[TLOG_HASH]);
 must_check signet_err tlog_prove_inclusion(uint64_t index, uint64_t size, tlog_get get, void *arg, struct tlog_proof *p);
