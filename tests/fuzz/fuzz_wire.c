@@ -71,8 +71,8 @@ try_job(struct buf *out, const uint8_t *frame, size_t len)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static void (*const tries[])(
-	    struct buf *, const uint8_t *, size_t) = {try_config, try_info, try_result, try_job};
+	static void (*const tries[])(struct buf *, const uint8_t *, size_t) = {
+	    try_config, try_info, try_result, try_job};
 	size_t len;
 
 	while ((len = wire_next(data, size, WIRE_FRAME_MAX)) != 0 && len != SIZE_MAX) {

@@ -25,7 +25,8 @@ digest_of(enum signet_digest_alg alg)
 static void
 each_key_signs_its_own_schemes_only(void **state)
 {
-	static const uint8_t algorithms[] = {WIRE_ALG_NONE, WIRE_RSA, WIRE_P256, WIRE_P384, WIRE_P521, WIRE_ED25519};
+	static const uint8_t algorithms[] = {
+	    WIRE_ALG_NONE, WIRE_RSA, WIRE_P256, WIRE_P384, WIRE_P521, WIRE_ED25519};
 	struct digest d = digest_of(DIGEST_SHA256);
 	struct sign_input in;
 
@@ -34,7 +35,8 @@ each_key_signs_its_own_schemes_only(void **state)
 		for (uint8_t scheme = WIRE_PKCS1; scheme <= WIRE_EDDSA; scheme++) {
 			struct token_key k = key_of(algorithms[a], 2048);
 			bool rsa = algorithms[a] == WIRE_RSA && (scheme == WIRE_PKCS1 || scheme == WIRE_PSS);
-			bool ec = algorithms[a] >= WIRE_P256 && algorithms[a] <= WIRE_P521 && scheme == WIRE_ECDSA;
+			bool ec =
+			    algorithms[a] >= WIRE_P256 && algorithms[a] <= WIRE_P521 && scheme == WIRE_ECDSA;
 			bool ed = algorithms[a] == WIRE_ED25519 && scheme == WIRE_EDDSA;
 
 			assert_int_equal(sign_prepare(&in, &k, scheme, &d),
@@ -120,9 +122,15 @@ ecdsa_takes_no_more_of_a_digest_than_the_curve_has(void **state)
 		enum signet_digest_alg alg;
 		size_t len;
 	} cases[] = {
-	    {WIRE_P256, DIGEST_SHA256, 32}, {WIRE_P256, DIGEST_SHA384, 32}, {WIRE_P256, DIGEST_SHA512, 32},
-	    {WIRE_P384, DIGEST_SHA256, 32}, {WIRE_P384, DIGEST_SHA384, 48}, {WIRE_P384, DIGEST_SHA512, 48},
-	    {WIRE_P521, DIGEST_SHA256, 32}, {WIRE_P521, DIGEST_SHA384, 48}, {WIRE_P521, DIGEST_SHA512, 64},
+	    {WIRE_P256, DIGEST_SHA256, 32},
+	    {WIRE_P256, DIGEST_SHA384, 32},
+	    {WIRE_P256, DIGEST_SHA512, 32},
+	    {WIRE_P384, DIGEST_SHA256, 32},
+	    {WIRE_P384, DIGEST_SHA384, 48},
+	    {WIRE_P384, DIGEST_SHA512, 48},
+	    {WIRE_P521, DIGEST_SHA256, 32},
+	    {WIRE_P521, DIGEST_SHA384, 48},
+	    {WIRE_P521, DIGEST_SHA512, 64},
 	};
 
 	(void)state;
@@ -186,8 +194,8 @@ ecdsa_becomes_minimal_der(void **state)
 		size_t half;
 	} curves[] = {{WIRE_P256, 32}, {WIRE_P384, 48}, {WIRE_P521, 66}};
 	/* leading bytes of r and s: sign bit set, not set, zeroes before either, all zero */
-	static const uint8_t heads[][3] = {
-	    {0x80, 0, 0}, {0x7f, 0xff, 0}, {0, 0x80, 0}, {0, 0x7f, 0}, {0, 0, 0x80}, {0, 0, 0}, {0xff, 0xff, 0xff}};
+	static const uint8_t heads[][3] = {{0x80, 0, 0}, {0x7f, 0xff, 0}, {0, 0x80, 0}, {0, 0x7f, 0},
+	    {0, 0, 0x80}, {0, 0, 0}, {0xff, 0xff, 0xff}};
 	uint8_t raw[2 * 66];
 
 	(void)state;

@@ -447,8 +447,8 @@ refuses_a_pin_one_byte_too_long(void **state)
 static void
 only_a_signature_has_key_scheme_and_digest(void **state)
 {
-	const struct wire_job good[] = {
-	    {.type = WIRE_LOGIN, .flags = WIRE_KEEP_PIN | WIRE_RESTORE}, {.type = WIRE_LOGOUT}, {.type = WIRE_PROBE}};
+	const struct wire_job good[] = {{.type = WIRE_LOGIN, .flags = WIRE_KEEP_PIN | WIRE_RESTORE},
+	    {.type = WIRE_LOGOUT}, {.type = WIRE_PROBE}};
 	struct wire_job bad[] = {{.type = WIRE_LOGIN, .key = 1}, {.type = WIRE_LOGOUT, .scheme = WIRE_ECDSA},
 	    {.type = WIRE_PROBE, .digest.alg = DIGEST_SHA256}};
 	struct buf out;
