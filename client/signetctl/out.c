@@ -64,14 +64,24 @@ settle(const char *from, const char *to, bool replace)
 	return unlink(from) == 0 ? 0 : errno;
 }
 
+/* In the same folder, so that a rename is enough; a short name, since the other may be as long as names can be. */
+static char *
+draft_beside(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	char *draft = NULL;
+
+	if (asprintf(&draft, "%.*s.signet.XXXXXX", slash == NULL ? 0 : (int)(slash + 1 - path), path) < 0)
+		abort();
+	return draft;
+}
+
 int
 out_write(const char *path, const void *bytes, size_t n, bool replace)
 {
-	char *draft = NULL;
+	char *draft = draft_beside(path);
 	int fd, failed;
 
-	if (asprintf(&draft, "%s.XXXXXX", path) < 0)
-		abort();
 	fd = mkostemp(draft, O_CLOEXEC);
 	if (fd < 0) {
 		failed = errno;

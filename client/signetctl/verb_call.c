@@ -23,14 +23,15 @@ verb_call(struct ctl *c)
 
 	if (!option_number(c, OPT_TIMEOUT, 1, 600, &seconds))
 		return CTL_USAGE;
-	/* one document: the replies as an array */
-	if (given(c, OPT_JSON))
-		return print_list_json(c, c->args[0], parameters, NULL);
 	code = ctl_connect(c);
 	if (code != CTL_OK)
 		return code;
 	err = signet_set_timeout(c->conn, (unsigned)seconds * 1000);
-	if (err == SIGNET_OK)
-		err = signet_call(c->conn, c->args[0], parameters, NULL, SIGNET_CALL_MORE, print_reply, NULL);
+	if (err != SIGNET_OK)
+		return fail_call(c, err);
+	/* one document: the replies as an array */
+	if (given(c, OPT_JSON))
+		return print_list_json(c, c->args[0], parameters, NULL);
+	err = signet_call(c->conn, c->args[0], parameters, NULL, SIGNET_CALL_MORE, print_reply, NULL);
 	return err == SIGNET_OK ? CTL_OK : fail_call(c, err);
 }
