@@ -49,8 +49,8 @@ enum exit_code {
 	OPTION(TITLE, 0, "title", N_("TEXT"), N_("title of the document, for people and the log"))           \
 	OPTION(NUMBER, 0, "number", N_("TEXT"), N_("number of the document"))                                \
 	OPTION(DATE, 0, "date", N_("TEXT"), N_("date of the document"))                                      \
-	OPTION(CAPACITY, 0, "capacity", N_("TEXT"), N_("in which capacity, recorded as claimed"))            \
-	OPTION(FOR, 0, "on-behalf-of", N_("NAME"), N_("for whom, recorded as claimed"))                      \
+	OPTION(CAPACITY, 0, "capacity", N_("TEXT"), N_("in which capacity you sign, recorded as you state it"))            \
+	OPTION(FOR, 0, "on-behalf-of", N_("NAME"), N_("for whom you sign, recorded as you state it"))                      \
 	OPTION(REQUEST_ID, 0, "request-id", N_("ID"), N_("id of the request: the same id never signs twice")) \
 	OPTION(INDEX, 0, "index", N_("NUMBER"), N_("number of the log entry"))                               \
 	OPTION(TIMEOUT, 0, "timeout", N_("SECONDS"), N_("how long to wait, 1 to 600"))                       \
@@ -109,8 +109,10 @@ int fail_text(int code, const char *fmt, ...) printf_like(2, 3);
 int fail_call(struct ctl *c, signet_err err);
 /* The same with a sentence that was kept. */
 int fail_error(signet_err err, const char *message);
-/* For an item whose error came in a result. */
-void warn_item(const char *what, signet_err err, const char *message);
+/* The sentence in the user's language, and the daemon's own where that says it in another. free() it. */
+char *error_sentence(signet_err err, const char *message);
+/* Sentence and advice; `what` (a file) may be NULL. */
+void warn_item(const char *what, signet_err err, const char *sentence);
 int exit_for(signet_err err);
 int ctl_connect(struct ctl *c); /* CTL_OK, or the exit code after the fault was printed */
 
@@ -118,8 +120,12 @@ int ctl_connect(struct ctl *c); /* CTL_OK, or the exit code after the fault was 
 /* A copy in which nothing can steer a terminal; never NULL. free() it. */
 char *safe_text(const char *text);
 void print_safe(FILE *f, const char *text);
+/* One of our own texts, with blanks up to a width on the screen. */
+void print_padded(FILE *f, const char *text, int columns);
 /* "2025-03-01T08:30:00Z" as local time for people; the text itself where it is none. `out` has 64 bytes. */
 const char *local_time(char *out, const char *text);
+/* A word of the wire ("locked", "personal") in the user's language; others as they are. NULL stays NULL. */
+const char *word_text(const char *word);
 int print_json(const json_t *value); /* CTL_OK or CTL_FAILED */
 /* The replies of a listing as one JSON array of their member `name`. */
 int print_list_json(struct ctl *c, const char *method, const char *parameters, const char *name);

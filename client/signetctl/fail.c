@@ -6,6 +6,7 @@
  */
 #include <stdarg.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "ctl.h"
 
@@ -128,14 +129,43 @@ advice(signet_err err)
 	}
 }
 
-int
-fail_error(signet_err err, const char *message)
+char *
+error_sentence(signet_err err, const char *message)
+{
+	const char *ours = signet_strerror(err), *translated = _(ours);
+	char *text = NULL;
+
+	if (message == NULL || message[0] == '\0')
+		text = strdup(translated);
+	else if (translated == ours)
+		text = strdup(message); /* the daemon's own says more, in the same language */
+	else if (asprintf(&text, "%s (%s)", translated, message) < 0)
+		text = NULL;
+	if (text == NULL)
+		abort();
+	return text;
+}
+
+void
+warn_item(const char *what, signet_err err, const char *sentence)
 {
 	const char *more = advice(err);
 
-	warn_text("%s", message[0] == '\0' ? _(signet_strerror(err)) : message);
+	if (what == NULL)
+		warn_text("%s", sentence);
+	else
+		warn_text("%s: %s", what, sentence);
 	if (more != NULL)
 		fprintf(stderr, "  %s\n", _(more));
+}
+
+int
+fail_error(signet_err err, const char *message)
+{
+	char *sentence = error_sentence(err, message);
+
+	warn_item(NULL, err, sentence);
+	free(sentence);
 	return exit_for(err);
 }
 
@@ -143,16 +173,6 @@ int
 fail_call(struct ctl *c, signet_err err)
 {
 	return fail_error(err, signet_error_message(c->conn));
-}
-
-void
-warn_item(const char *what, signet_err err, const char *message)
-{
-	const char *more = advice(err);
-
-	warn_text("%s: %s", what, message == NULL ? _(signet_strerror(err)) : message);
-	if (more != NULL)
-		fprintf(stderr, "  %s\n", _(more));
 }
 
 int

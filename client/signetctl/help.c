@@ -31,6 +31,14 @@ static const struct {
 };
 
 static void
+print_row(FILE *f, const char *left, const char *right)
+{
+	fputs("  ", f);
+	print_padded(f, left, 26);
+	fprintf(f, " %s\n", right);
+}
+
+static void
 print_option(FILE *f, const struct option_help *o)
 {
 	char left[48];
@@ -38,7 +46,7 @@ print_option(FILE *f, const struct option_help *o)
 	(void)snprintf(left, sizeof(left), "%c%c%c --%s%s%s", o->letter == '\0' ? ' ' : '-',
 	    o->letter == '\0' ? ' ' : o->letter, o->letter == '\0' ? ' ' : ',', o->name, o->arg == NULL ? "" : " ",
 	    o->arg == NULL ? "" : _(o->arg));
-	fprintf(f, "  %-26s %s\n", left, _(o->help));
+	print_row(f, left, _(o->help));
 }
 
 static void
@@ -60,7 +68,7 @@ print_verb(FILE *f, const struct verb *v)
 
 	(void)snprintf(left, sizeof(left), "%s%s%s %s", v->name, v->sub == NULL ? "" : " ",
 	    v->sub == NULL ? "" : v->sub, v->args[0] == '\0' ? "" : _(v->args));
-	fprintf(f, "  %-26s %s\n", left, _(v->help));
+	print_row(f, left, _(v->help));
 }
 
 static void

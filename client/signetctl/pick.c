@@ -29,7 +29,7 @@ static void
 add_choice(void *arg, const signet_key *key)
 {
 	struct choices *choices = arg;
-	const char *cells[] = {key->name, key->holder, key->token, key->state};
+	const char *cells[] = {key->name, key->holder, key->token, word_text(key->state)};
 
 	if (strcmp(key->use, "personal") != 0)
 		return;

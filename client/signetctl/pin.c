@@ -70,7 +70,7 @@ ask_pin(struct pin *p, const char *token)
 		err = signet_pin_new(&p->pin, line, len);
 	wipe(line, sizeof(line));
 	if (len == 0)
-		return fail_text(CTL_PIN, _("no PIN was given: nothing was signed"));
+		return fail_text(CTL_PIN, _("no PIN was given: nothing was done"));
 	if (err == SIGNET_ERR_LIMIT)
 		return fail_text(CTL_PIN, _("a PIN has at most %d bytes"), SIGNET_PIN_MAX);
 	if (err != SIGNET_OK)
@@ -132,6 +132,15 @@ sit_through(const json_t *parameters)
 	return nanosleep(&pause, NULL) == 0;
 }
 
+static void
+warn_again(const char *message)
+{
+	char *sentence = error_sentence(SIGNET_ERR_PIN_INCORRECT, message);
+
+	warn_text("%s", sentence);
+	free(sentence);
+}
+
 static int
 answer(struct pin *p, struct ctl *c, signet_err err, const char *message, const json_t *parameters)
 {
@@ -148,7 +157,7 @@ answer(struct pin *p, struct ctl *c, signet_err err, const char *message, const 
 	case SIGNET_ERR_PIN_INCORRECT:
 		if (!p->by_person)
 			return fail_error(err, message);
-		warn_text("%s", message);
+		warn_again(message);
 		p->tried = true;
 		p->last_try = false; /* that word was for one try */
 		return ask_pin(p, token);

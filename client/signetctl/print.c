@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <wchar.h>
 
 #include "ctl.h"
 
@@ -57,6 +58,18 @@ print_safe(FILE *f, const char *text)
 	free(safe);
 }
 
+void
+print_padded(FILE *f, const char *text, int columns)
+{
+	wchar_t wide[128];
+	size_t n = mbstowcs(wide, text, array_len(wide));
+	int width = n >= array_len(wide) ? -1 : wcswidth(wide, n);
+
+	if (width < 0)
+		width = (int)strlen(text); /* not to be measured: a byte a column */
+	fprintf(f, "%s%*s", text, width < columns ? columns - width : 0, "");
+}
+
 const char *
 local_time(char *out, const char *text)
 {
@@ -72,6 +85,21 @@ local_time(char *out, const char *text)
 	if (localtime_r(&when, &t) == NULL || strftime(out, 64, "%Y-%m-%d %H:%M", &t) == 0)
 		(void)snprintf(out, 64, "%s", text);
 	return out;
+}
+
+const char *
+word_text(const char *word)
+{
+	static const char *const words[] = {N_("personal"), N_("seal"), N_("timestamp"), N_("log"), N_("ready"),
+	    N_("locked"), N_("absent"), N_("blocked"), N_("failed"), N_("ambiguous"), N_("missing"), N_("refused"),
+	    N_("expired"), N_("waiting"), N_("synchronised"), N_("unsynchronised"), N_("unknown")};
+	size_t i;
+
+	for (i = 0; word != NULL && i < array_len(words); i++) {
+		if (strcmp(word, words[i]) == 0)
+			return _(words[i]);
+	}
+	return word;
 }
 
 int

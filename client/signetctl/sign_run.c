@@ -59,7 +59,7 @@ file_signed(struct job *j, struct file *f, const signet_result *r)
 	f->index = r->index;
 	if (r->signature == NULL || r->leaf_hash == NULL) {
 		file_fail(f, CTL_UNSURE, _("the request is %s; signetctl collect --request-id %s tells how it ends"),
-		    r->state, f->request_id);
+		    word_text(r->state), f->request_id);
 		return;
 	}
 	failed = deliver(j, f, r);
@@ -78,11 +78,14 @@ file_signed(struct job *j, struct file *f, const signet_result *r)
 static void
 file_refused(struct file *f, signet_err err, const char *message)
 {
+	char *sentence = error_sentence(err, message);
+
 	f->err = err;
 	if (exit_for(err) == CTL_UNSURE)
-		file_fail(f, CTL_UNSURE, _("%s (request %s)"), message, f->request_id);
+		file_fail(f, CTL_UNSURE, _("%s (request %s)"), sentence, f->request_id);
 	else
-		file_fail(f, exit_for(err), "%s", message);
+		file_fail(f, exit_for(err), "%s", sentence);
+	free(sentence);
 }
 
 static void

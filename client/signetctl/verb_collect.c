@@ -63,7 +63,7 @@ show(const struct ctl *c, const signet_result *r)
 		return fail_text(CTL_LATER, _("it is still being worked on: ask again in a moment"));
 	if (strcmp(r->state, "unknown") == 0)
 		return fail_text(CTL_UNSURE, _("an interruption hid whether it was signed; the same request is never signed again"));
-	return fail_text(CTL_FAILED, _("it was not signed: %s"), r->state);
+	return fail_text(CTL_FAILED, _("it was not signed: %s"), word_text(r->state));
 }
 
 int

@@ -7,7 +7,7 @@ static void
 add_key(void *arg, const signet_key *key)
 {
 	char end[64];
-	const char *cells[] = {key->name, key->use, key->algorithm, key->token, key->state,
+	const char *cells[] = {key->name, word_text(key->use), key->algorithm, key->token, word_text(key->state),
 	    key->organisation == NULL ? key->holder : key->organisation,
 	    key->not_after == NULL ? NULL : local_time(end, key->not_after), key->reason};
 

@@ -4,13 +4,19 @@
 #include "ctl.h"
 
 static void
+print_label(const char *label)
+{
+	print_padded(stdout, label, 28);
+}
+
+static void
 print_text(const char *label, const json_t *object, const char *name)
 {
-	const char *text = json_string_value(json_object_get(object, name));
+	const char *text = word_text(json_string_value(json_object_get(object, name)));
 
 	if (text == NULL)
 		return;
-	printf("%-22s ", label);
+	print_label(label);
 	print_safe(stdout, text);
 	putchar('\n');
 }
@@ -20,8 +26,10 @@ print_number(const char *label, const json_t *object, const char *name)
 {
 	const json_t *value = json_object_get(object, name);
 
-	if (json_is_integer(value))
-		printf("%-22s %lld\n", label, (long long)json_integer_value(value));
+	if (json_is_integer(value)) {
+		print_label(label);
+		printf("%lld\n", (long long)json_integer_value(value));
+	}
 }
 
 static void
@@ -29,8 +37,8 @@ print_log(const json_t *log)
 {
 	print_text(_("signing log"), log, "origin");
 	print_number(_("log entries"), log, "size");
-	printf("%-22s %s\n", _("log can be written"),
-	    json_is_true(json_object_get(log, "available")) ? _("yes") : _("no: nothing is signed"));
+	print_label(_("log can be written"));
+	puts(json_is_true(json_object_get(log, "available")) ? _("yes") : _("no: nothing is signed"));
 	print_text(_("reason"), log, "reason");
 }
 
@@ -58,7 +66,7 @@ print_tokens(const json_t *tokens)
 		char *waiting = number_text(t, "waiting"), *signatures = number_text(t, "signatures");
 		char *failures = number_text(t, "failures"), *starts = number_text(t, "workerStarts");
 		const char *cells[] = {json_string_value(json_object_get(t, "name")),
-		    json_string_value(json_object_get(t, "state")), waiting, signatures, failures, starts,
+		    word_text(json_string_value(json_object_get(t, "state"))), waiting, signatures, failures, starts,
 		    json_string_value(json_object_get(t, "reason"))};
 
 		table_row(table, cells, array_len(cells));
@@ -80,7 +88,7 @@ print_status(const json_t *s)
 	print_text(_("version"), s, "version");
 	print_number(_("process"), s, "pid");
 	if (started != NULL) {
-		printf("%-22s ", _("running since"));
+		print_label(_("running since"));
 		print_safe(stdout, local_time(when, started));
 		putchar('\n');
 	}
@@ -89,8 +97,8 @@ print_status(const json_t *s)
 	print_number(_("refused"), s, "refusals");
 	print_number(_("malformed calls"), s, "protocolErrors");
 	print_text(_("clock"), s, "clock");
-	printf("%-22s %s\n", _("tokens' programs"),
-	    json_is_true(json_object_get(s, "sandbox")) ? _("confined") : _("NOT confined (sandbox = off)"));
+	print_label(_("tokens' programs"));
+	puts(json_is_true(json_object_get(s, "sandbox")) ? _("confined") : _("NOT confined (sandbox = off)"));
 	print_text(_("configuration"), s, "config");
 	print_log(json_object_get(s, "log"));
 	if (json_array_size(json_object_get(s, "tokens")) > 0)
@@ -134,7 +142,7 @@ print_reload(const json_t *reply)
 	{
 		if (!json_is_string(name))
 			continue;
-		printf("%-22s ", _("changed"));
+		print_label(_("changed"));
 		print_safe(stdout, json_string_value(name));
 		putchar('\n');
 	}

@@ -46,7 +46,7 @@ static void
 add_token(void *arg, const signet_token *t)
 {
 	char *keys = join(t->keys), *unlocked = unlocked_text(t);
-	const char *cells[] = {t->name, t->state, t->holder, t->serial, keys, unlocked, t->reason};
+	const char *cells[] = {t->name, word_text(t->state), t->holder, t->serial, keys, unlocked, t->reason};
 
 	table_row(arg, cells, array_len(cells));
 	free(keys);

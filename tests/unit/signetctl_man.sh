@@ -45,4 +45,8 @@ in_page=$(options_of_page)
 [ "$(printf '%s\n' "$in_help" | wc -l)" -ge 20 ] || complain "the help lists too few options: $in_help"
 [ "$in_help" = "$in_page" ] || complain "options of the help: $in_help
 options of the page: $in_page"
+# words of the daemon's insides are not a clerk's
+if printf '%s\n' "$page" "$in_help" "$("$signetctl" help)" | grep -n -i -e '\blanes\?\b' -e '\bclaim' -e '\btiles\?\b'; then
+	complain "these words are not for people"
+fi
 exit $failed

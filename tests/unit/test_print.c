@@ -1,4 +1,5 @@
 /* What reaches a terminal, and the digests of files. */
+#include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,6 +58,38 @@ times_are_local_and_others_stay(void **state)
 }
 
 static void
+columns_are_counted_on_the_screen(void **state)
+{
+	static const struct {
+		const char *text, *shown;
+	} all[] = {{"ab", "ab  |"}, {"\u1ec5b", "\u1ec5b  |"}, {"abcd", "abcd|"}, {"abcde", "abcde|"}, {"\xff", "\xff   |"}};
+	size_t i, size;
+
+	(void)state;
+	assert_non_null(setlocale(LC_CTYPE, "C.UTF-8"));
+	for (i = 0; i < array_len(all); i++) {
+		char *out = NULL;
+		FILE *f = open_memstream(&out, &size);
+
+		print_padded(f, all[i].text, 4);
+		fputc('|', f);
+		(void)fclose(f);
+		assert_string_equal(out, all[i].shown);
+		free(out);
+	}
+}
+
+static void
+daemons_words_and_ours(void **state)
+{
+	(void)state;
+	assert_string_equal(word_text("locked"), "locked");
+	assert_string_equal(word_text("novel"), "novel");
+	assert_string_equal(word_text(""), "");
+	assert_null(word_text(NULL));
+}
+
+static void
 digests_are_those_of_the_standard(void **state)
 {
 	/* [FIPS 180-4], "abc" */
@@ -99,6 +132,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(nothing_steers_the_terminal),
 	    cmocka_unit_test(times_are_local_and_others_stay),
+	    cmocka_unit_test(columns_are_counted_on_the_screen),
+	    cmocka_unit_test(daemons_words_and_ours),
 	    cmocka_unit_test(digests_are_those_of_the_standard),
 	    cmocka_unit_test(weaker_digests_have_no_name),
 	};

@@ -1,0 +1,17 @@
+#!/bin/sh
+# Every text of signetctl is translated: nothing new is without, nothing old is left over.
+# signetctl_texts.sh SOURCES ERROR_HEADER PO...
+set -eu
+sources=$1
+header=$2
+shift 2
+dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
+xgettext --from-code=UTF-8 -k_ -kN_ -kngettext:1,2 -kX:3 -o "$dir/signet.pot" "$sources"/*.[ch] "$header"
+for po in "$@"; do
+	msgcmp "$po" "$dir/signet.pot"
+	ours=$(msgattrib --no-obsolete "$po" | grep -c '^msgid ')
+	theirs=$(grep -c '^msgid ' "$dir/signet.pot")
+	[ "$ours" -eq "$theirs" ] || { echo "$po: $ours texts, signetctl has $theirs"; exit 1; }
+	echo "$po: $((ours - 1)) texts"
+done
