@@ -521,7 +521,7 @@ refuses_proofs_that_are_not_exact(void **state)
 	    "c2sp.org/tlog-proof@v1\nindex 7 \n\nnote",
 	    "c2sp.org/tlog-proof@v1\nindex 9223372036854775808\n\nnote",
 	    "c2sp.org/tlog-proof@v1\nindex 7\nAAAA\n\nnote",
-	    "c2sp.org/tlog-proof@v1\nindex 7\n" HASH "x\n\nnote", "c2sp.org/tlog-proof@v1\nindex 7\n" HASH,
+	    ("c2sp.org/tlog-proof@v1\nindex 7\n" HASH "x\n\nnote"), ("c2sp.org/tlog-proof@v1\nindex 7\n" HASH),
 	    "c2sp.org/tlog-proof@v1\nextra !\nindex 7\n\nnote",
 	    "c2sp.org/tlog-proof@v1\nextra AAAA\nextra AAAA\nindex 7\n\nnote",
 	    "c2sp.org/tlog-proof@v1\nindex 7\nextra AAAA\n\nnote",
