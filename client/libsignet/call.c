@@ -33,7 +33,8 @@ check_parameters(const signet_conn *conn, const char *text)
 		return error_set(conn, SIGNET_ERR_ARGUMENT, "the parameters cannot be sent: %s", why);
 	has_pin = json_object_get(object, "pin") != NULL;
 	json_decref(object);
-	return has_pin ? error_set(conn, SIGNET_ERR_ARGUMENT, "a PIN must not stand among the parameters") : SIGNET_OK;
+	return has_pin ? error_set(conn, SIGNET_ERR_ARGUMENT, "a PIN must not stand among the parameters")
+		       : SIGNET_OK;
 }
 
 /* Put the members of the caller's object into the one that is open. */
@@ -96,8 +97,8 @@ call_text(struct exchange *x, const char *parameters, unsigned flags, signet_rep
 }
 
 SIGNET_API signet_err
-signet_call(signet_conn *conn, const char *method, const char *parameters, const signet_pin *pin, unsigned flags,
-    signet_reply_fn *fn, void *arg)
+signet_call(signet_conn *conn, const char *method, const char *parameters, const signet_pin *pin,
+    unsigned flags, signet_reply_fn *fn, void *arg)
 {
 	const unsigned known = SIGNET_CALL_MORE | SIGNET_CALL_ONEWAY;
 	struct exchange x;

@@ -102,7 +102,8 @@ connect_failed(const char *path, int why)
 	case EAGAIN:
 		return error_set(NULL, SIGNET_ERR_CONNECT, "signetd at %s takes no connection in time", path);
 	default:
-		return error_set(NULL, SIGNET_ERR_CONNECT, "cannot connect to %s: %s", path, strerrordesc_np(why));
+		return error_set(
+		    NULL, SIGNET_ERR_CONNECT, "cannot connect to %s: %s", path, strerrordesc_np(why));
 	}
 }
 
@@ -148,8 +149,8 @@ signet_connect(signet_conn **conn, const char *path)
 		return error_plain(NULL, SIGNET_ERR_ARGUMENT);
 	path = socket_path(path);
 	if (strlen(path) >= sizeof(address.sun_path))
-		return error_set(NULL, SIGNET_ERR_ARGUMENT,
-		    "the path of a socket has at most %zu bytes", sizeof(address.sun_path) - 1);
+		return error_set(NULL, SIGNET_ERR_ARGUMENT, "the path of a socket has at most %zu bytes",
+		    sizeof(address.sun_path) - 1);
 	strcpy(address.sun_path, path);
 	fd = open_socket(&address);
 	if (fd < 0)

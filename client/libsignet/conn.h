@@ -26,14 +26,14 @@
 enum {
 	CONNECT_TIMEOUT_MS = 5000,
 	CALL_TIMEOUT_MS = 60000, /* until signet_set_timeout() */
-	READ_CHUNK = 16 * 1024, /* most that is read ahead of the message that is waited for */
-	GRACE_MS = 2000,	/* the daemon keeps the caller's time itself; its own answer is worth this wait */
+	READ_CHUNK = 16 * 1024,  /* most that is read ahead of the message that is waited for */
+	GRACE_MS = 2000, /* the daemon keeps the caller's time itself; its own answer is worth this wait */
 };
 
 struct signet_conn {
 	pthread_mutex_t lock; /* error-checking: a callback that comes back is told, not hung */
 	uint64_t serial;      /* never reused: ties a thread's last error to its connection */
-	pid_t pid;	      /* who connected: a forked child must not mix its calls in */
+	pid_t pid;            /* who connected: a forked child must not mix its calls in */
 	int fd;
 	bool trusted; /* may see a PIN */
 	bool dead;
@@ -52,13 +52,14 @@ struct exchange {
 	bool first;    /* no parameter yet */
 	bool bad_text; /* a parameter was not UTF-8 */
 	bool more;
-	bool open;     /* sent, and the last reply has not come */
-	bool renew;    /* the time is for each reply, not for the call */
+	bool open;  /* sent, and the last reply has not come */
+	bool renew; /* the time is for each reply, not for the call */
 	unsigned timeout_ms;
 	int64_t deadline_ms;
 };
 
-must_check signet_err exchange_begin(struct exchange *x, signet_conn *conn, const char *method, const signet_pin *pin);
+must_check signet_err exchange_begin(
+    struct exchange *x, signet_conn *conn, const char *method, const signet_pin *pin);
 /* NULL values are left out. */
 void param_str(struct exchange *x, const char *name, const char *value);
 void param_uint(struct exchange *x, const char *name, uint64_t value);
@@ -95,7 +96,7 @@ struct members {
 
 const char *member_str(struct members *m, const char *name, bool required);
 int64_t member_int(struct members *m, const char *name, int64_t absent); /* absent < 0: required */
-bool member_bool(struct members *m, const char *name); /* required */
+bool member_bool(struct members *m, const char *name);                   /* required */
 /* NULL-terminated texts, or NULL (and `bad`): free(). Required. */
 const char **member_texts(struct members *m, const char *name);
 

@@ -100,8 +100,8 @@ error_from_reply(const signet_conn *conn, const struct reply *r)
 	if (message != NULL)
 		(void)error_set(conn, err, "%s", message);
 	else if (err == SIGNET_ERR_PROTOCOL)
-		(void)error_set(conn, err, "the daemon answered with an error that this program does not know: %s",
-		    r->error);
+		(void)error_set(conn, err,
+		    "the daemon answered with an error that this program does not know: %s", r->error);
 	else if (subject != NULL)
 		(void)error_set(conn, err, "%s: %s", signet_strerror(err), subject);
 	else

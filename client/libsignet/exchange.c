@@ -17,7 +17,7 @@
 #include "conn.h"
 
 enum {
-	READ_MIN = 4096, /* an ordinary reply in one read */
+	READ_MIN = 4096,  /* an ordinary reply in one read */
 	KEEP = 64 * 1024, /* memory that a connection keeps between calls */
 };
 
@@ -55,7 +55,8 @@ conn_enter(signet_conn *conn, const signet_pin *pin)
 		return error_set(conn, SIGNET_ERR_IO,
 		    "this connection belongs to the process that this one was forked from: connect again");
 	if (pthread_mutex_lock(&conn->lock) != 0)
-		return error_set(conn, SIGNET_ERR_ARGUMENT, "a callback must not use the connection that called it");
+		return error_set(
+		    conn, SIGNET_ERR_ARGUMENT, "a callback must not use the connection that called it");
 	if (conn->dead) {
 		(void)pthread_mutex_unlock(&conn->lock);
 		return error_set(conn, SIGNET_ERR_IO, "this connection was lost before: connect again");
@@ -160,7 +161,8 @@ wait_for(struct exchange *x, short events)
 	}
 	x->open = false;
 	(void)conn_kill(x->conn);
-	return error_set(x->conn, SIGNET_ERR_TIMEOUT, "signetd did not answer in time: ask the log before a retry");
+	return error_set(
+	    x->conn, SIGNET_ERR_TIMEOUT, "signetd did not answer in time: ask the log before a retry");
 }
 
 /* Send the whole frame. A peer that hung up may have said why: that is for the reader to find. */
@@ -202,7 +204,8 @@ exchange_send(struct exchange *x, unsigned flags)
 	if (x->bad_text)
 		return error_set(x->conn, SIGNET_ERR_ARGUMENT, "a text is not UTF-8");
 	if (out->failed)
-		return error_set(x->conn, SIGNET_ERR_LIMIT, "the call is longer than 1 MiB, or memory is short");
+		return error_set(
+		    x->conn, SIGNET_ERR_LIMIT, "the call is longer than 1 MiB, or memory is short");
 	x->deadline_ms = now_ms() + x->timeout_ms;
 	x->more = (flags & SIGNET_CALL_MORE) != 0;
 	x->open = true;
@@ -241,7 +244,8 @@ exchange_nonsense(struct exchange *x, const char *what)
 {
 	x->open = false;
 	(void)conn_kill(x->conn);
-	return error_set(x->conn, SIGNET_ERR_PROTOCOL, "signetd's answer to %s cannot be understood: %s", x->method, what);
+	return error_set(
+	    x->conn, SIGNET_ERR_PROTOCOL, "signetd's answer to %s cannot be understood: %s", x->method, what);
 }
 
 signet_err
@@ -300,8 +304,8 @@ exchange_parse(struct exchange *x, size_t len, struct reply *r)
 	err = parse(x, len, r);
 	if (err != SIGNET_OK)
 		return err;
-	err = r->continues && r->error != NULL ? exchange_nonsense(x, "an error that goes on") :
-						 exchange_taken(x, len, r->continues);
+	err = r->continues && r->error != NULL ? exchange_nonsense(x, "an error that goes on")
+					       : exchange_taken(x, len, r->continues);
 	if (err == SIGNET_OK && r->error != NULL)
 		err = error_from_reply(x->conn, r);
 	if (err != SIGNET_OK)

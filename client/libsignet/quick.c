@@ -175,7 +175,8 @@ result_from_quick(const struct quick *q)
 	r->shown = (signet_result){.item = q->item, .index = q->index, .state = "done"};
 	r->parameters = NULL;
 	if (base64_decode(q->signature.text, q->signature.len, r->bytes, &size) != SIGNET_OK || size == 0 ||
-	    base64_decode(q->leaf.text, q->leaf.len, r->leaf, &leaf_size) != SIGNET_OK || leaf_size != LEAF_SIZE) {
+	    base64_decode(q->leaf.text, q->leaf.len, r->leaf, &leaf_size) != SIGNET_OK ||
+	    leaf_size != LEAF_SIZE) {
 		free(r);
 		return NULL;
 	}

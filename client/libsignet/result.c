@@ -80,4 +80,3 @@ result_from_tree(const struct reply *reply, const json_t *object)
 	signet_result_free(&r->shown);
 	return NULL;
 }
-

@@ -140,8 +140,8 @@ param_options(struct exchange *x, const signet_options *o)
 }
 
 SIGNET_API signet_err
-signet_sign(signet_conn *conn, const char *key, signet_hash hash, const uint8_t *digest, const signet_options *options,
-    signet_result **result)
+signet_sign(signet_conn *conn, const char *key, signet_hash hash, const uint8_t *digest,
+    const signet_options *options, signet_result **result)
 {
 	signet_options o;
 	struct exchange x;

@@ -69,7 +69,8 @@ set_padding(EVP_PKEY_CTX *ctx, const EVP_MD *md, bool pss)
 }
 
 static bool
-check_prehashed(EVP_PKEY *key, signet_hash hash, const uint8_t *digest, const struct signature *s, bool rsa, bool pss)
+check_prehashed(
+    EVP_PKEY *key, signet_hash hash, const uint8_t *digest, const struct signature *s, bool rsa, bool pss)
 {
 	const EVP_MD *md = EVP_get_digestbyname(hash_name(hash));
 	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new(key, NULL);
@@ -95,7 +96,8 @@ check_eddsa(EVP_PKEY *key, signet_hash hash, const uint8_t *digest, const struct
 }
 
 static bool
-check_one(EVP_PKEY *key, signet_hash hash, const uint8_t *digest, const struct signature *s, const char *scheme)
+check_one(
+    EVP_PKEY *key, signet_hash hash, const uint8_t *digest, const struct signature *s, const char *scheme)
 {
 	int kind = EVP_PKEY_get_base_id(key);
 
@@ -112,8 +114,8 @@ check_one(EVP_PKEY *key, signet_hash hash, const uint8_t *digest, const struct s
 }
 
 bool
-check_signature(X509 *cert, signet_hash hash, const uint8_t *digest, const struct signature *s, const char *scheme,
-    const char **found)
+check_signature(X509 *cert, signet_hash hash, const uint8_t *digest, const struct signature *s,
+    const char *scheme, const char **found)
 {
 	static const char *const schemes[] = {"pkcs1", "pss", "ecdsa", "eddsa"};
 	EVP_PKEY *key = X509_get0_pubkey(cert);

@@ -109,19 +109,22 @@ advice(signet_err err)
 	case SIGNET_ERR_TOKEN_ABSENT:
 		return N_("insert the token and try again");
 	case SIGNET_ERR_TOKEN_FAILED:
-		return N_("try again; if it stays so, pull the token out, insert it and look into the journal of signetd");
+		return N_("try again; if it stays so, pull the token out, insert it and look into the "
+			  "journal of signetd");
 	case SIGNET_ERR_SEAL_KEY:
 		return N_("choose a personal key with --key");
 	case SIGNET_ERR_BUSY:
 		return N_("try again in a moment");
 	case SIGNET_ERR_LOG_UNAVAILABLE:
-		return N_("nothing was signed; the administrator must make room for, or repair, the signing log");
+		return N_(
+		    "nothing was signed; the administrator must make room for, or repair, the signing log");
 	case SIGNET_ERR_IO:
 	case SIGNET_ERR_TIMEOUT:
 	case SIGNET_ERR_OUTCOME_UNKNOWN:
 		return N_("signetctl collect tells what became of the request");
 	case SIGNET_ERR_REQUEST_ID_REUSED:
-		return N_("choose another --request-id; signetctl collect fetches what the first request gave");
+		return N_(
+		    "choose another --request-id; signetctl collect fetches what the first request gave");
 	case SIGNET_ERR_RELOAD_FAILED:
 		return N_("correct the file at that line and reload again");
 	default:

@@ -59,7 +59,8 @@ hasher_init(struct hasher *h, unsigned which)
 		if ((which >> i & 1) == 0)
 			continue;
 		h->ctx[i] = EVP_MD_CTX_new();
-		if (h->ctx[i] == NULL || EVP_DigestInit_ex(h->ctx[i], EVP_get_digestbyname(hash_names[i]), NULL) != 1)
+		if (h->ctx[i] == NULL ||
+		    EVP_DigestInit_ex(h->ctx[i], EVP_get_digestbyname(hash_names[i]), NULL) != 1)
 			return false;
 	}
 	return true;

@@ -44,8 +44,8 @@ print_option(FILE *f, const struct option_help *o)
 	char left[48];
 
 	(void)snprintf(left, sizeof(left), "%c%c%c --%s%s%s", o->letter == '\0' ? ' ' : '-',
-	    o->letter == '\0' ? ' ' : o->letter, o->letter == '\0' ? ' ' : ',', o->name, o->arg == NULL ? "" : " ",
-	    o->arg == NULL ? "" : _(o->arg));
+	    o->letter == '\0' ? ' ' : o->letter, o->letter == '\0' ? ' ' : ',', o->name,
+	    o->arg == NULL ? "" : " ", o->arg == NULL ? "" : _(o->arg));
 	print_row(f, left, _(o->help));
 }
 

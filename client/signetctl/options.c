@@ -131,7 +131,8 @@ unknown_verb(const struct ctl *c)
 		return CTL_USAGE;
 	}
 	if (strcmp(c->args[0], "token") == 0)
-		return fail_text(CTL_USAGE, _("say what to do with the token: token list, token unlock, token lock"));
+		return fail_text(
+		    CTL_USAGE, _("say what to do with the token: token list, token unlock, token lock"));
 	return fail_text(CTL_USAGE, _("signetctl cannot \"%s\": see signetctl help"), c->args[0]);
 }
 
@@ -142,14 +143,14 @@ check(const struct ctl *c, const struct verb *v)
 
 	for (i = 0; i < OPT_COUNT; i++) {
 		if (c->value[i] != NULL && (v->takes >> i & 1) == 0)
-			return fail_text(CTL_USAGE, _("%s does not take --%s: see signetctl help %s"), v->name,
-			    long_options[i].name, v->name);
+			return fail_text(CTL_USAGE, _("%s does not take --%s: see signetctl help %s"),
+			    v->name, long_options[i].name, v->name);
 	}
 	if (c->arg_count < v->min_args)
 		return fail_text(CTL_USAGE, _("something is missing: signetctl %s %s"), v->name, _(v->args));
 	if (v->max_args >= 0 && c->arg_count > v->max_args)
-		return fail_text(CTL_USAGE, _("\"%s\" is too much: see signetctl help %s"), c->args[v->max_args],
-		    v->name);
+		return fail_text(
+		    CTL_USAGE, _("\"%s\" is too much: see signetctl help %s"), c->args[v->max_args], v->name);
 	return -1;
 }
 
@@ -178,7 +179,8 @@ options_read(struct ctl *c, int argc, char **argv, const struct verb **verb)
 }
 
 bool
-option_number(const struct ctl *c, enum option_id id, unsigned long min, unsigned long max, unsigned long *out)
+option_number(
+    const struct ctl *c, enum option_id id, unsigned long min, unsigned long max, unsigned long *out)
 {
 	const char *text = c->value[id];
 	unsigned long n;
@@ -191,7 +193,8 @@ option_number(const struct ctl *c, enum option_id id, unsigned long min, unsigne
 	n = strtoul(text, &end, 10);
 	/* strtoul takes blanks and signs too */
 	if (text[0] < '0' || text[0] > '9' || *end != '\0' || errno != 0 || n < min || n > max) {
-		(void)fail_text(CTL_USAGE, _("--%s needs a number from %lu to %lu"), long_options[id].name, min, max);
+		(void)fail_text(
+		    CTL_USAGE, _("--%s needs a number from %lu to %lu"), long_options[id].name, min, max);
 		return false;
 	}
 	*out = n;

@@ -60,7 +60,8 @@ pick_only(struct picked *p, struct ctl *c)
 	if (err != SIGNET_OK && err != SIGNET_ERR_KEY_NOT_FOUND)
 		return fail_call(c, err);
 	if (choices.count == 0)
-		return fail_text(CTL_REFUSED, _("there is no key that you may sign with: ask the administrator for a rule"));
+		return fail_text(CTL_REFUSED,
+		    _("there is no key that you may sign with: ask the administrator for a rule"));
 	return choices.count == 1 ? CTL_OK : show_choices(choices.table);
 }
 

@@ -87,7 +87,8 @@ pin_need(struct pin *p, struct ctl *c, const char *token)
 	if (p->pin != NULL)
 		return CTL_OK;
 	if (!p->may_ask)
-		return fail_text(CTL_PIN, _("the PIN of the token \"%s\" is needed: give it with --pin-fd"), token);
+		return fail_text(
+		    CTL_PIN, _("the PIN of the token \"%s\" is needed: give it with --pin-fd"), token);
 	/* better not typed at all than typed in vain */
 	err = signet_server_trusted(c->conn);
 	return err == SIGNET_OK ? ask_pin(p, token) : fail_call(c, err);
@@ -105,7 +106,8 @@ confirm_last(struct pin *p, const char *token)
 
 	if (asprintf(&prompt,
 		_("One more wrong PIN blocks the token \"%s\".\n"
-		  "Only its holder may go on. If that is you and you are sure of the PIN, type the token's name: "),
+		  "Only its holder may go on. If that is you and you are sure of the PIN, type the token's "
+		  "name: "),
 		safe) < 0)
 		abort();
 	err = tty_ask(prompt, false, line, sizeof(line), &len);

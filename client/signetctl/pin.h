@@ -7,9 +7,9 @@
 struct pin {
 	signet_pin *pin; /* NULL: none yet */
 	bool last_try;
-	bool may_ask;	 /* there is a terminal, and we may */
-	bool by_person;	 /* typed in: can be typed in again */
-	bool tried;	 /* a typed one was refused: the next has to wait a little */
+	bool may_ask;   /* there is a terminal, and we may */
+	bool by_person; /* typed in: can be typed in again */
+	bool tried;     /* a typed one was refused: the next has to wait a little */
 };
 
 /* From the options. CTL_OK, or the exit code after the fault was printed. */

@@ -90,9 +90,10 @@ local_time(char *out, const char *text)
 const char *
 word_text(const char *word)
 {
-	static const char *const words[] = {N_("personal"), N_("seal"), N_("timestamp"), N_("log"), N_("ready"),
-	    N_("locked"), N_("absent"), N_("blocked"), N_("failed"), N_("ambiguous"), N_("missing"), N_("refused"),
-	    N_("expired"), N_("waiting"), N_("synchronised"), N_("unsynchronised"), N_("unknown")};
+	static const char *const words[] = {N_("personal"), N_("seal"), N_("timestamp"), N_("log"),
+	    N_("ready"), N_("locked"), N_("absent"), N_("blocked"), N_("failed"), N_("ambiguous"),
+	    N_("missing"), N_("refused"), N_("expired"), N_("waiting"), N_("synchronised"),
+	    N_("unsynchronised"), N_("unknown")};
 	size_t i;
 
 	for (i = 0; word != NULL && i < array_len(words); i++) {
@@ -180,7 +181,8 @@ table_new(const char *const *headings, size_t count)
 		abort();
 	for (i = 0; i < count; i++) {
 		/* the last column may be long: cut it on a narrow terminal, not in a file */
-		if (scols_table_new_column(t, _(headings[i]), 0.1, i + 1 == count ? SCOLS_FL_TRUNC : 0) == NULL)
+		if (scols_table_new_column(t, _(headings[i]), 0.1, i + 1 == count ? SCOLS_FL_TRUNC : 0) ==
+		    NULL)
 			abort();
 	}
 	return t;

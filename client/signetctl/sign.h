@@ -20,9 +20,9 @@ struct file {
 	uint8_t digest[SIGNET_DIGEST_MAX];
 	char request_id[160];
 	enum file_state state;
-	int code; /* of a failure */
-	char *why;	     /* of a failure, one sentence */
-	signet_err err;	     /* of a failure that the daemon reported */
+	int code;       /* of a failure */
+	char *why;      /* of a failure, one sentence */
+	signet_err err; /* of a failure that the daemon reported */
 	uint64_t index;
 	json_t *result; /* signature and receipt for --json */
 };

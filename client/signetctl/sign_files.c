@@ -64,7 +64,8 @@ check_distinct(const struct job *j)
 	qsort(names, j->count, sizeof(*names), compare_out);
 	for (i = 1; i < j->count && code == CTL_OK; i++) {
 		if (strcmp(names[i - 1], names[i]) == 0)
-			code = fail_text(CTL_USAGE, _("two of the files would have the same signature file, %s"), names[i]);
+			code = fail_text(CTL_USAGE,
+			    _("two of the files would have the same signature file, %s"), names[i]);
 	}
 	free(names);
 	return code;
@@ -84,8 +85,8 @@ check_absent(const struct job *j)
 	}
 	if (there == 0)
 		return CTL_OK;
-	return fail_text(CTL_FAILED,
-	    _("nothing was signed; --resume leaves out files that have their signature, --force replaces it"));
+	return fail_text(CTL_FAILED, _("nothing was signed; --resume leaves out files that have their "
+				       "signature, --force replaces it"));
 }
 
 static int
@@ -136,9 +137,11 @@ check_options(const struct job *j)
 		return fail_text(CTL_USAGE, _("--force and --resume exclude each other"));
 	if (given(c, OPT_STDOUT) &&
 	    (many || given(c, OPT_JSON) || given(c, OPT_OUT) || given(c, OPT_FORCE) || given(c, OPT_RESUME)))
-		return fail_text(CTL_USAGE, _("--stdout is for one file, without --json, --out, --force and --resume"));
+		return fail_text(
+		    CTL_USAGE, _("--stdout is for one file, without --json, --out, --force and --resume"));
 	if (many && (given(c, OPT_TITLE) || given(c, OPT_NUMBER) || given(c, OPT_DATE)))
-		return fail_text(CTL_USAGE, _("--title, --number and --date describe one file: sign one at a time"));
+		return fail_text(
+		    CTL_USAGE, _("--title, --number and --date describe one file: sign one at a time"));
 	if (given(c, OPT_REQUEST_ID) && strlen(c->value[OPT_REQUEST_ID]) > 120)
 		return fail_text(CTL_USAGE, _("--request-id has at most 120 characters"));
 	return CTL_OK;
@@ -214,7 +217,8 @@ resume_file(struct job *j, struct file *f)
 		f->state = FILE_KEPT;
 	else
 		file_fail(f, CTL_FAILED,
-		    _("%s exists and is no signature of this file by this key: move it away, or use --force"), f->out);
+		    _("%s exists and is no signature of this file by this key: move it away, or use --force"),
+		    f->out);
 }
 
 int
@@ -229,7 +233,8 @@ files_resume(struct job *j)
 	if (code != CTL_OK)
 		return code;
 	if (j->key.cert == NULL)
-		return fail_text(CTL_FAILED, _("the key has no certificate, so --resume cannot tell what is signed already"));
+		return fail_text(CTL_FAILED,
+		    _("the key has no certificate, so --resume cannot tell what is signed already"));
 	for (i = 0; i < j->count; i++) {
 		if (j->files[i].state == FILE_WAITING)
 			resume_file(j, &j->files[i]);

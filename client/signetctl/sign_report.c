@@ -49,7 +49,8 @@ file_json(const struct job *j, const struct file *f)
 	if (f->state == FILE_FAILED) {
 		const char *name = f->err == SIGNET_OK ? NULL : err_wire_name(f->err);
 
-		(void)json_object_set_new(object, "error", name == NULL ? json_string("Failed") : json_string(name));
+		(void)json_object_set_new(
+		    object, "error", name == NULL ? json_string("Failed") : json_string(name));
 		(void)json_object_set_new(object, "message", path_json(f->why));
 	}
 	return object;
@@ -83,7 +84,8 @@ report_good(const struct job *j)
 		if (f->state == FILE_KEPT)
 			printf(": %s\n", _("was signed before"));
 		else
-			printf(_(": signed with %s, log entry %llu\n"), j->key.name, (unsigned long long)f->index);
+			printf(_(": signed with %s, log entry %llu\n"), j->key.name,
+			    (unsigned long long)f->index);
 	}
 }
 

@@ -36,8 +36,9 @@ result_json(const signet_result *r)
 	signature[BASE64_LEN(r->signature_size)] = '\0';
 	base64_encode(leaf, r->leaf_hash, 32);
 	leaf[BASE64_LEN(32)] = '\0';
-	object = json_pack("{s:s, s:{s:s, s:I, s:s, s:s, s:s, s:s*}}", "signature", signature, "receipt", "log", r->log,
-	    "index", (json_int_t)r->index, "time", r->time, "entry", r->entry, "leafHash", leaf, "proof", r->proof);
+	object = json_pack("{s:s, s:{s:s, s:I, s:s, s:s, s:s, s:s*}}", "signature", signature, "receipt",
+	    "log", r->log, "index", (json_int_t)r->index, "time", r->time, "entry", r->entry, "leafHash",
+	    leaf, "proof", r->proof);
 	free(signature);
 	return object;
 }
@@ -58,14 +59,16 @@ file_signed(struct job *j, struct file *f, const signet_result *r)
 
 	f->index = r->index;
 	if (r->signature == NULL || r->leaf_hash == NULL) {
-		file_fail(f, CTL_UNSURE, _("the request is %s; signetctl collect --request-id %s tells how it ends"),
+		file_fail(f, CTL_UNSURE,
+		    _("the request is %s; signetctl collect --request-id %s tells how it ends"),
 		    word_text(r->state), f->request_id);
 		return;
 	}
 	failed = deliver(j, f, r);
 	if (failed != 0) {
 		file_fail(f, CTL_FAILED,
-		    _("it was signed (log entry %llu), but %s cannot be written: %s; signetctl collect --index %llu "
+		    _("it was signed (log entry %llu), but %s cannot be written: %s; signetctl collect "
+		      "--index %llu "
 		      "--out FILE fetches the signature again"),
 		    (unsigned long long)r->index, f->out == NULL ? "stdout" : f->out, strerror(failed),
 		    (unsigned long long)r->index);
@@ -106,7 +109,8 @@ fill_options(const struct job *j, signet_options *o)
 static int
 answer(struct job *j, signet_err err)
 {
-	return pin_answer(&j->pin, j->c, err, signet_error_message(j->c->conn), signet_error_parameters(j->c->conn));
+	return pin_answer(
+	    &j->pin, j->c, err, signet_error_message(j->c->conn), signet_error_parameters(j->c->conn));
 }
 
 /* After a lost connection: what became of this file? */
@@ -155,7 +159,8 @@ close_open(struct job *j, signet_err err, int code)
 		if (f->state != FILE_WAITING)
 			continue;
 		if (code == CTL_UNSURE)
-			file_fail(f, CTL_UNSURE, _("what became of it is not known: signetctl collect --request-id %s tells"),
+			file_fail(f, CTL_UNSURE,
+			    _("what became of it is not known: signetctl collect --request-id %s tells"),
 			    f->request_id);
 		else
 			file_fail(f, code, "%s", _("not signed"));
@@ -193,7 +198,8 @@ sign_one(struct job *j, struct file *f)
 static bool
 is_about_pin(signet_err err)
 {
-	return err == SIGNET_ERR_PIN_REQUIRED || err == SIGNET_ERR_PIN_INCORRECT || err == SIGNET_ERR_PIN_LAST_TRY;
+	return err == SIGNET_ERR_PIN_REQUIRED || err == SIGNET_ERR_PIN_INCORRECT ||
+	       err == SIGNET_ERR_PIN_LAST_TRY;
 }
 
 static void
@@ -244,7 +250,8 @@ answer_item(struct job *j, struct chunk *chunk)
 	if (code != CTL_OK)
 		return code;
 	parameters = json_text_of("token", j->key.token);
-	code = pin_answer(&j->pin, j->c, chunk->pin_err, chunk->pin_message == NULL ? "" : chunk->pin_message, parameters);
+	code = pin_answer(
+	    &j->pin, j->c, chunk->pin_err, chunk->pin_message == NULL ? "" : chunk->pin_message, parameters);
 	free(parameters);
 	return code;
 }

@@ -44,7 +44,8 @@ put_signature(const struct ctl *c, const signet_result *r)
 	int failed;
 
 	if (given(c, OPT_STDOUT))
-		return fwrite(r->signature, 1, r->signature_size, stdout) == r->signature_size ? CTL_OK : CTL_FAILED;
+		return fwrite(r->signature, 1, r->signature_size, stdout) == r->signature_size ? CTL_OK
+											       : CTL_FAILED;
 	printf(_("signed, log entry %llu, %s\n"), (unsigned long long)r->index, r->time);
 	if (path == NULL)
 		return CTL_OK;
@@ -62,7 +63,8 @@ show(const struct ctl *c, const signet_result *r)
 	if (strcmp(r->state, "waiting") == 0 || strcmp(r->state, "upgrading") == 0)
 		return fail_text(CTL_LATER, _("it is still being worked on: ask again in a moment"));
 	if (strcmp(r->state, "unknown") == 0)
-		return fail_text(CTL_UNSURE, _("an interruption hid whether it was signed; the same request is never signed again"));
+		return fail_text(CTL_UNSURE,
+		    _("an interruption hid whether it was signed; the same request is never signed again"));
 	return fail_text(CTL_FAILED, _("it was not signed: %s"), word_text(r->state));
 }
 
@@ -87,7 +89,8 @@ verb_collect(struct ctl *c)
 		return code;
 	if (given(c, OPT_JSON))
 		return collect_json(c, given(c, OPT_INDEX) ? &index : NULL);
-	err = signet_collect(c->conn, NULL, c->value[OPT_REQUEST_ID], given(c, OPT_INDEX) ? &index : NULL, &r);
+	err =
+	    signet_collect(c->conn, NULL, c->value[OPT_REQUEST_ID], given(c, OPT_INDEX) ? &index : NULL, &r);
 	code = err == SIGNET_OK ? show(c, r) : fail_call(c, err);
 	signet_result_free(r);
 	return code;

@@ -7,8 +7,8 @@ static void
 add_key(void *arg, const signet_key *key)
 {
 	char end[64];
-	const char *cells[] = {key->name, word_text(key->use), key->algorithm, key->token, word_text(key->state),
-	    key->organisation == NULL ? key->holder : key->organisation,
+	const char *cells[] = {key->name, word_text(key->use), key->algorithm, key->token,
+	    word_text(key->state), key->organisation == NULL ? key->holder : key->organisation,
 	    key->not_after == NULL ? NULL : local_time(end, key->not_after), key->reason};
 
 	table_row(arg, cells, array_len(cells));
@@ -17,8 +17,8 @@ add_key(void *arg, const signet_key *key)
 static int
 list_keys(struct ctl *c, const char *name)
 {
-	static const char *const headings[] = {N_("KEY"), N_("USE"), N_("ALGORITHM"), N_("TOKEN"), N_("STATE"),
-	    N_("HOLDER"), N_("VALID UNTIL"), N_("REMARK")};
+	static const char *const headings[] = {N_("KEY"), N_("USE"), N_("ALGORITHM"), N_("TOKEN"),
+	    N_("STATE"), N_("HOLDER"), N_("VALID UNTIL"), N_("REMARK")};
 	struct libscols_table *table;
 	signet_err err;
 	int code;

@@ -55,8 +55,8 @@ number_text(const json_t *object, const char *name)
 static void
 print_tokens(const json_t *tokens)
 {
-	static const char *const headings[] = {N_("TOKEN"), N_("STATE"), N_("WAITING"), N_("SIGNED"), N_("FAILED"),
-	    N_("STARTS"), N_("REMARK")};
+	static const char *const headings[] = {
+	    N_("TOKEN"), N_("STATE"), N_("WAITING"), N_("SIGNED"), N_("FAILED"), N_("STARTS"), N_("REMARK")};
 	struct libscols_table *table = table_new(headings, array_len(headings));
 	const json_t *t;
 	size_t i;
@@ -66,8 +66,8 @@ print_tokens(const json_t *tokens)
 		char *waiting = number_text(t, "waiting"), *signatures = number_text(t, "signatures");
 		char *failures = number_text(t, "failures"), *starts = number_text(t, "workerStarts");
 		const char *cells[] = {json_string_value(json_object_get(t, "name")),
-		    word_text(json_string_value(json_object_get(t, "state"))), waiting, signatures, failures, starts,
-		    json_string_value(json_object_get(t, "reason"))};
+		    word_text(json_string_value(json_object_get(t, "state"))), waiting, signatures, failures,
+		    starts, json_string_value(json_object_get(t, "reason"))};
 
 		table_row(table, cells, array_len(cells));
 		free(waiting);

@@ -115,7 +115,8 @@ pick_token(struct ctl *c, int *code)
 	if (err != SIGNET_OK && err != SIGNET_ERR_TOKEN_NOT_FOUND)
 		*code = fail_call(c, err);
 	else if (choice.count == 0)
-		*code = fail_text(CTL_REFUSED, _("there is no token that you may use: ask the administrator for a rule"));
+		*code = fail_text(
+		    CTL_REFUSED, _("there is no token that you may use: ask the administrator for a rule"));
 	else if (choice.count > 1)
 		*code = fail_text(CTL_USAGE, _("name the token: signetctl token list shows which there are"));
 	else
@@ -130,7 +131,8 @@ print_unlocked(struct ctl *c, const char *token, unsigned uses, const char *unti
 	char end[64];
 
 	if (given(c, OPT_JSON)) {
-		json_t *reply = json_pack("{s:s, s:I, s:s}", "token", token, "uses", (json_int_t)uses, "until", until);
+		json_t *reply =
+		    json_pack("{s:s, s:I, s:s}", "token", token, "uses", (json_int_t)uses, "until", until);
 		int code = print_json(reply);
 
 		json_decref(reply);
@@ -138,8 +140,9 @@ print_unlocked(struct ctl *c, const char *token, unsigned uses, const char *unti
 	}
 	print_safe(stdout, token);
 	printf(": ");
-	printf(ngettext("unlocked for %u signature, until %s\n", "unlocked for %u signatures, until %s\n", uses), uses,
-	    local_time(end, until));
+	printf(
+	    ngettext("unlocked for %u signature, until %s\n", "unlocked for %u signatures, until %s\n", uses),
+	    uses, local_time(end, until));
 	return CTL_OK;
 }
 
@@ -152,15 +155,17 @@ unlock(struct ctl *c, struct pin *pin, const char *token)
 	signet_err err;
 	int code;
 
-	if (!option_number(c, OPT_USES, 1, 1000000, &uses) || !option_number(c, OPT_SECONDS, 1, 86400, &seconds))
+	if (!option_number(c, OPT_USES, 1, 1000000, &uses) ||
+	    !option_number(c, OPT_SECONDS, 1, 86400, &seconds))
 		return CTL_USAGE;
 	code = pin_need(pin, c, token);
 	while (code == CTL_OK) {
-		err = signet_unlock(c->conn, token, pin->pin, (unsigned)uses, (unsigned)seconds, pin->last_try,
-		    &granted, until);
+		err = signet_unlock(c->conn, token, pin->pin, (unsigned)uses, (unsigned)seconds,
+		    pin->last_try, &granted, until);
 		if (err == SIGNET_OK)
 			return print_unlocked(c, token, granted, until);
-		code = pin_answer(pin, c, err, signet_error_message(c->conn), signet_error_parameters(c->conn));
+		code =
+		    pin_answer(pin, c, err, signet_error_message(c->conn), signet_error_parameters(c->conn));
 	}
 	return code;
 }

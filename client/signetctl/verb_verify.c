@@ -63,8 +63,8 @@ try_cert(struct verification *v, X509 *cert, const char *key)
 	for (h = SIGNET_SHA256; h < HASH_COUNT && !v->good; h++) {
 		if ((v->which >> h & 1) == 0)
 			continue;
-		v->good = check_signature(cert, (signet_hash)h, v->hashes.of[h], &v->signature, v->c->value[OPT_SCHEME],
-		    &v->scheme);
+		v->good = check_signature(cert, (signet_hash)h, v->hashes.of[h], &v->signature,
+		    v->c->value[OPT_SCHEME], &v->scheme);
 		v->hash = (signet_hash)h;
 	}
 	if (!v->good) {
@@ -110,7 +110,8 @@ try_certs(struct verification *v)
 	if (err != SIGNET_OK)
 		return fail_call(v->c, err);
 	if (v->tried == 0)
-		return fail_text(CTL_REFUSED, _("no key with a certificate is to be seen: name the signer's with --cert"));
+		return fail_text(
+		    CTL_REFUSED, _("no key with a certificate is to be seen: name the signer's with --cert"));
 	return CTL_OK;
 }
 
@@ -124,7 +125,8 @@ subject_of(const X509 *cert)
 	if (bio == NULL)
 		abort();
 	/* UTF-8 as it is: safe_text() takes care of the terminal */
-	(void)X509_NAME_print_ex(bio, X509_get_subject_name(cert), 0, XN_FLAG_ONELINE & ~ASN1_STRFLGS_ESC_MSB);
+	(void)X509_NAME_print_ex(
+	    bio, X509_get_subject_name(cert), 0, XN_FLAG_ONELINE & ~ASN1_STRFLGS_ESC_MSB);
 	n = BIO_get_mem_data(bio, &data);
 	text = strndup(n > 0 ? data : "", n > 0 ? (size_t)n : 0);
 	BIO_free(bio);
@@ -137,9 +139,9 @@ static int
 report_json(const struct verification *v)
 {
 	char *subject = v->good ? subject_of(v->cert) : NULL;
-	json_t *object = json_pack("{s:s*, s:s*, s:b, s:s*, s:s*, s:s*, s:s*}", "file", v->file, "signatureFile",
-	    v->signature_file, "good", v->good, "hash", v->good ? hash_name(v->hash) : NULL, "scheme", v->scheme, "key",
-	    v->key, "subject", subject);
+	json_t *object = json_pack("{s:s*, s:s*, s:b, s:s*, s:s*, s:s*, s:s*}", "file", v->file,
+	    "signatureFile", v->signature_file, "good", v->good, "hash", v->good ? hash_name(v->hash) : NULL,
+	    "scheme", v->scheme, "key", v->key, "subject", subject);
 	int code = print_json(object);
 
 	json_decref(object);
@@ -173,8 +175,8 @@ report(const struct verification *v)
 		return CTL_FAILED;
 	if (!v->good)
 		return fail_text(CTL_FAILED,
-		    _("%s is NOT a good signature of %s: file, signature or signer is another one"), v->signature_file,
-		    v->file);
+		    _("%s is NOT a good signature of %s: file, signature or signer is another one"),
+		    v->signature_file, v->file);
 	if (!given(v->c, OPT_JSON))
 		report_text(v);
 	return CTL_OK;

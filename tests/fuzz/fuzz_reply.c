@@ -15,7 +15,8 @@ check_same(const signet_result *a, const signet_result *b)
 	assert(a->index == b->index && a->signature_size == b->signature_size);
 	assert(memcmp(a->signature, b->signature, a->signature_size) == 0);
 	assert(memcmp(a->leaf_hash, b->leaf_hash, LEAF_SIZE) == 0);
-	assert(strcmp(a->log, b->log) == 0 && strcmp(a->time, b->time) == 0 && strcmp(a->entry, b->entry) == 0);
+	assert(
+	    strcmp(a->log, b->log) == 0 && strcmp(a->time, b->time) == 0 && strcmp(a->entry, b->entry) == 0);
 }
 
 static void

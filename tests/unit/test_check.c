@@ -22,7 +22,8 @@ certificate_of(EVP_PKEY *key)
 	assert_int_equal(X509_set_pubkey(cert, key), 1);
 	assert_non_null(X509_gmtime_adj(X509_getm_notBefore(cert), 0));
 	assert_non_null(X509_gmtime_adj(X509_getm_notAfter(cert), 60));
-	assert_true(X509_sign(cert, key, EVP_PKEY_get_base_id(key) == EVP_PKEY_ED25519 ? NULL : EVP_sha256()) > 0);
+	assert_true(
+	    X509_sign(cert, key, EVP_PKEY_get_base_id(key) == EVP_PKEY_ED25519 ? NULL : EVP_sha256()) > 0);
 	return cert;
 }
 
@@ -54,8 +55,10 @@ assert_good_only_so(X509 *cert, signet_hash hash, struct signature *s, const cha
 	assert_string_equal(found, scheme);
 	assert_true(check_signature(cert, hash, digest, s, scheme, NULL));
 	assert_false(check_signature(cert, hash, other, s, NULL, NULL));
-	assert_false(check_signature(cert, hash == SIGNET_SHA256 ? SIGNET_SHA512 : SIGNET_SHA256, digest, s, NULL, NULL));
-	assert_false(check_signature(cert, hash, digest, s, strcmp(scheme, "pss") == 0 ? "pkcs1" : "pss", NULL));
+	assert_false(check_signature(
+	    cert, hash == SIGNET_SHA256 ? SIGNET_SHA512 : SIGNET_SHA256, digest, s, NULL, NULL));
+	assert_false(
+	    check_signature(cert, hash, digest, s, strcmp(scheme, "pss") == 0 ? "pkcs1" : "pss", NULL));
 	assert_false(check_signature(cert, hash, digest, s, "none", NULL));
 	s->bytes[s->size - 1] ^= 1;
 	assert_false(check_signature(cert, hash, digest, s, NULL, NULL));

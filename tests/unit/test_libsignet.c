@@ -27,12 +27,14 @@
 #define SIGNER "org.signetd.Signer."
 #define LEAF "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
 #define RECEIPT                                                                                              \
-	"{\"log\":\"example/log\",\"index\":7,\"time\":\"2025-03-01T08:30:00Z\",\"entry\":\"{\\\"v\\\":1}\","   \
+	"{\"log\":\"example/"                                                                                \
+	"log\",\"index\":7,\"time\":\"2025-03-01T08:30:00Z\",\"entry\":\"{\\\"v\\\":1}\","                   \
 	"\"leafHash\":\"" LEAF "\"}"
 #define SIGNED "{\"parameters\":{\"signature\":\"AQID\",\"receipt\":" RECEIPT ",\"state\":\"done\"}}"
 #define KEY(name)                                                                                            \
-	"{\"name\":\"" name "\",\"token\":\"t\",\"use\":\"personal\",\"algorithm\":\"p-256\","                   \
-	"\"schemes\":[\"ecdsa\"],\"formats\":[\"raw\"],\"certificates\":[\"AQID\",\"BA==\"],\"state\":\"ready\"}"
+	"{\"name\":\"" name "\",\"token\":\"t\",\"use\":\"personal\",\"algorithm\":\"p-256\","               \
+	"\"schemes\":[\"ecdsa\"],\"formats\":[\"raw\"],\"certificates\":[\"AQID\",\"BA==\"],\"state\":"      \
+	"\"ready\"}"
 
 static const uint8_t digest[SIGNET_DIGEST_MAX] = {0xab, 0x01};
 static const char digest_text[] = "sha256:ab01000000000000000000000000000000000000000000000000000000000000";
@@ -199,8 +201,9 @@ lists_keys_with_their_certificates(void **state)
 static void
 torn(struct peer *p, int fd)
 {
-	static const char both[] = "{\"parameters\":{\"key\":" KEY("a") "},\"continues\":true}\0"
-				   "{\"parameters\":{\"key\":" KEY("b") "}}";
+	static const char both[] =
+	    "{\"parameters\":{\"key\":" KEY("a") "},\"continues\":true}\0"
+						 "{\"parameters\":{\"key\":" KEY("b") "}}";
 	size_t i;
 
 	hear(p, fd);
@@ -302,8 +305,10 @@ sends_every_option_where_it_belongs(void **state)
 	assert_int_equal(signet_sign(conn, "k", SIGNET_SHA256, digest, &o, &r), SIGNET_OK);
 	signet_result_free(r);
 	(void)snprintf(want, sizeof(want),
-	    "{\"method\":\"" SIGNER "Sign\",\"parameters\":{\"key\":\"k\",\"digest\":\"%s\",\"document\":{\"number\":\"1\","
-	    "\"title\":\"Qu\u1ebft \\\"1\\\"\\\\\\n\",\"id\":\"x\"},\"requestId\":\"r:1\",\"format\":\"raw\",\"level\":\"b\","
+	    "{\"method\":\"" SIGNER
+	    "Sign\",\"parameters\":{\"key\":\"k\",\"digest\":\"%s\",\"document\":{\"number\":\"1\","
+	    "\"title\":\"Qu\u1ebft "
+	    "\\\"1\\\"\\\\\\n\",\"id\":\"x\"},\"requestId\":\"r:1\",\"format\":\"raw\",\"level\":\"b\","
 	    "\"scheme\":\"pss\",\"capacity\":\"chair\",\"onBehalfOf\":\"B\",\"lastTry\":true,\"proof\":true,"
 	    "\"timeoutMs\":1234}}",
 	    digest_text);
@@ -385,7 +390,8 @@ static void
 every_error(struct peer *p, int fd)
 {
 	static const char *const replies[] = {
-	    "{\"error\":\"" SIGNER "PinRequired\",\"parameters\":{\"token\":\"t\",\"message\":\"The token t is locked.\"}}",
+	    "{\"error\":\"" SIGNER
+	    "PinRequired\",\"parameters\":{\"token\":\"t\",\"message\":\"The token t is locked.\"}}",
 	    "{\"error\":\"org.varlink.service.InvalidParameter\",\"parameters\":{\"parameter\":\"digest\"}}",
 	    "{\"error\":\"org.varlink.service.PermissionDenied\"}",
 	    "{\"error\":\"org.signetd.Signer.Novelty\",\"parameters\":{}}",
@@ -412,11 +418,14 @@ maps_errors_and_keeps_the_connection(void **state)
 	assert_int_equal(signet_sign(conn, "k", SIGNET_SHA256, digest, NULL, &r), SIGNET_ERR_PIN_REQUIRED);
 	assert_string_equal(signet_error_message(conn), "The token t is locked.");
 	assert_string_equal(signet_error_name(conn), SIGNER "PinRequired");
-	assert_string_equal(signet_error_parameters(conn), "{\"token\":\"t\",\"message\":\"The token t is locked.\"}");
+	assert_string_equal(
+	    signet_error_parameters(conn), "{\"token\":\"t\",\"message\":\"The token t is locked.\"}");
 	assert_string_equal(signet_error_message(NULL), "");
-	assert_int_equal(signet_sign(conn, "k", SIGNET_SHA256, digest, NULL, &r), SIGNET_ERR_INVALID_PARAMETER);
+	assert_int_equal(
+	    signet_sign(conn, "k", SIGNET_SHA256, digest, NULL, &r), SIGNET_ERR_INVALID_PARAMETER);
 	assert_non_null(strstr(signet_error_message(conn), "digest"));
-	assert_int_equal(signet_sign(conn, "k", SIGNET_SHA256, digest, NULL, &r), SIGNET_ERR_PERMISSION_DENIED);
+	assert_int_equal(
+	    signet_sign(conn, "k", SIGNET_SHA256, digest, NULL, &r), SIGNET_ERR_PERMISSION_DENIED);
 	assert_string_equal(signet_error_message(conn), signet_strerror(SIGNET_ERR_PERMISSION_DENIED));
 	assert_string_equal(signet_error_parameters(conn), "{}");
 	assert_int_equal(signet_sign(conn, "k", SIGNET_SHA256, digest, NULL, &r), SIGNET_ERR_PROTOCOL);
@@ -440,7 +449,8 @@ long_message(struct peer *p, int fd)
 	for (i = 0; i + 2 < sizeof(text); i += 2)
 		memcpy(text + i, "\u00e9", 2);
 	text[i] = '\0';
-	(void)snprintf(reply, sizeof(reply), "{\"error\":\"" SIGNER "Busy\",\"parameters\":{\"message\":\"x%s\"}}", text);
+	(void)snprintf(reply, sizeof(reply),
+	    "{\"error\":\"" SIGNER "Busy\",\"parameters\":{\"message\":\"x%s\"}}", text);
 	hear(p, fd);
 	say(fd, reply);
 	hear(p, fd);
@@ -590,8 +600,15 @@ static void
 refuses_what_is_no_reply(void **state)
 {
 	static const char *const all[] = {
-	    "", "[]", "{", "{\"parameters\":[]}", "{\"parameters\":{},\"continues\":1}", "{\"error\":7}",
-	    "{\"a\":1,\"a\":2}", "{\"parameters\":{\"x\":\"\xff\"}}", "{\"parameters\":{},\"continues\":true}",
+	    "",
+	    "[]",
+	    "{",
+	    "{\"parameters\":[]}",
+	    "{\"parameters\":{},\"continues\":1}",
+	    "{\"error\":7}",
+	    "{\"a\":1,\"a\":2}",
+	    "{\"parameters\":{\"x\":\"\xff\"}}",
+	    "{\"parameters\":{},\"continues\":true}",
 	    "{\"error\":\"" SIGNER "Busy\",\"continues\":true}",
 	    "{\"parameters\":{\"a\":[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]}}",
 	};
@@ -779,7 +796,8 @@ refuses_a_pin_among_the_parameters(void **state)
 	signet_conn *conn = start(&p, silent);
 
 	(void)state;
-	assert_int_equal(signet_call(conn, "a.B", "{\"pin\":\"1\"}", NULL, 0, NULL, NULL), SIGNET_ERR_ARGUMENT);
+	assert_int_equal(
+	    signet_call(conn, "a.B", "{\"pin\":\"1\"}", NULL, 0, NULL, NULL), SIGNET_ERR_ARGUMENT);
 	assert_int_equal(signet_call(conn, "a.B", "{\"a\":1}}", NULL, 0, NULL, NULL), SIGNET_ERR_ARGUMENT);
 	assert_int_equal(signet_call(conn, "a.B", "[1]", NULL, 0, NULL, NULL), SIGNET_ERR_ARGUMENT);
 	assert_int_equal(signet_call(conn, "a.B\"", NULL, NULL, 0, NULL, NULL), SIGNET_ERR_ARGUMENT);
@@ -825,7 +843,8 @@ no_pin_for_a_stranger(void **state)
 			assert_int_equal(signet_unlock(conn, "t", pin, 1, 1, false, NULL, NULL), SIGNET_OK);
 		} else {
 			assert_int_equal(signet_server_trusted(conn), SIGNET_ERR_UNTRUSTED);
-			assert_int_equal(signet_unlock(conn, "t", pin, 1, 1, false, NULL, NULL), SIGNET_ERR_UNTRUSTED);
+			assert_int_equal(
+			    signet_unlock(conn, "t", pin, 1, 1, false, NULL, NULL), SIGNET_ERR_UNTRUSTED);
 			assert_int_equal(p.got_count, 0);
 		}
 		signet_pin_free(pin);
@@ -835,9 +854,11 @@ no_pin_for_a_stranger(void **state)
 
 /* ---- batches ---- */
 
-#define RESULT(item) "{\"parameters\":{\"result\":{\"item\":" item ",\"signature\":\"AQID\",\"receipt\":" RECEIPT "}}"
+#define RESULT(item)                                                                                         \
+	"{\"parameters\":{\"result\":{\"item\":" item ",\"signature\":\"AQID\",\"receipt\":" RECEIPT "}}"
 #define FAILED(item)                                                                                         \
-	"{\"parameters\":{\"result\":{\"item\":" item ",\"error\":\"TokenAbsent\",\"message\":\"Insert it.\"}}"
+	"{\"parameters\":{\"result\":{\"item\":" item                                                        \
+	",\"error\":\"TokenAbsent\",\"message\":\"Insert it.\"}}"
 #define MORE ",\"continues\":true}"
 
 struct batch_seen {
@@ -901,7 +922,8 @@ run_batch(const char *const *replies, struct batch_seen *seen)
 static void
 batch_hands_over_each_item_in_any_order(void **state)
 {
-	static const char *const replies[] = {RESULT("2") MORE, FAILED("0") MORE, RESULT("1") "}", NULL, NULL};
+	static const char *const replies[] = {
+	    RESULT("2") MORE, FAILED("0") MORE, RESULT("1") "}", NULL, NULL};
 	struct batch_seen seen;
 
 	(void)state;
@@ -918,7 +940,8 @@ batch_refuses_items_twice_left_out_or_unknown(void **state)
 	static const char *const left_out[] = {RESULT("0") MORE, RESULT("1") "}", NULL, NULL};
 	static const char *const unknown[] = {RESULT("3") MORE, NULL, NULL};
 	static const char *const negative[] = {RESULT("-1") MORE, NULL, NULL};
-	static const char *const empty[] = {"{\"parameters\":{\"result\":{\"item\":0}},\"continues\":true}", NULL, NULL};
+	static const char *const empty[] = {
+	    "{\"parameters\":{\"result\":{\"item\":0}},\"continues\":true}", NULL, NULL};
 	struct batch_seen seen;
 
 	(void)state;
@@ -935,8 +958,8 @@ static void
 batch_that_breaks_off_keeps_what_it_had(void **state)
 {
 	static const char *const replies[] = {RESULT("2") MORE, NULL, "close"};
-	static const char *const refused[] = {
-	    RESULT("2") MORE, "{\"error\":\"" SIGNER "LogUnavailable\",\"parameters\":{\"message\":\"Full.\"}}", NULL, NULL};
+	static const char *const refused[] = {RESULT("2") MORE,
+	    "{\"error\":\"" SIGNER "LogUnavailable\",\"parameters\":{\"message\":\"Full.\"}}", NULL, NULL};
 	struct batch_seen seen;
 
 	(void)state;
@@ -966,11 +989,12 @@ batch_takes_1000_items_and_no_more(void **state)
 	(void)state;
 	for (i = 0; i <= SIGNET_BATCH_MAX; i++)
 		items[i] = (signet_item){.hash = SIGNET_SHA512, .digest = digest};
-	assert_int_equal(
-	    signet_sign_batch(conn, "k", items, SIGNET_BATCH_MAX + 1, NULL, see_result, &seen), SIGNET_ERR_LIMIT);
+	assert_int_equal(signet_sign_batch(conn, "k", items, SIGNET_BATCH_MAX + 1, NULL, see_result, &seen),
+	    SIGNET_ERR_LIMIT);
 	assert_int_equal(signet_sign_batch(conn, "k", items, 0, NULL, see_result, &seen), SIGNET_ERR_LIMIT);
 	assert_int_equal(p.got_count, 0);
-	assert_int_equal(signet_sign_batch(conn, "k", items, SIGNET_BATCH_MAX, NULL, see_result, &seen), SIGNET_ERR_BUSY);
+	assert_int_equal(
+	    signet_sign_batch(conn, "k", items, SIGNET_BATCH_MAX, NULL, see_result, &seen), SIGNET_ERR_BUSY);
 	assert_int_equal(p.got_count, 1);
 	stop(&p, conn);
 }
@@ -1027,7 +1051,8 @@ collects_by_id_and_by_index(void **state)
 	assert_int_equal(signet_collect(conn, NULL, NULL, &index, &r), SIGNET_OK);
 	assert_int_equal(r->index, 7);
 	signet_result_free(r);
-	assert_string_equal(p.got[0], "{\"method\":\"" SIGNER "Collect\",\"parameters\":{\"requestId\":\"r:1\"}}");
+	assert_string_equal(
+	    p.got[0], "{\"method\":\"" SIGNER "Collect\",\"parameters\":{\"requestId\":\"r:1\"}}");
 	assert_string_equal(p.got[1], "{\"method\":\"" SIGNER "Collect\",\"parameters\":{\"index\":7}}");
 	stop(&p, conn);
 }
@@ -1036,10 +1061,12 @@ static void
 one_token(struct peer *p, int fd)
 {
 	hear(p, fd);
-	say(fd, "{\"parameters\":{\"token\":{\"name\":\"t\",\"state\":\"ready\",\"serial\":null,\"keys\":[\"a\",\"b\"],"
+	say(fd, "{\"parameters\":{\"token\":{\"name\":\"t\",\"state\":\"ready\",\"serial\":null,\"keys\":["
+		"\"a\",\"b\"],"
 		"\"uses\":0,\"shared\":true,\"pinFailures\":2,\"waiting\":3}},\"continues\":true}");
-	say(fd, "{\"parameters\":{\"token\":{\"name\":\"u\",\"state\":\"locked\",\"keys\":[],\"shared\":false,"
-		"\"pinFailures\":0,\"waiting\":0}}}");
+	say(fd,
+	    "{\"parameters\":{\"token\":{\"name\":\"u\",\"state\":\"locked\",\"keys\":[],\"shared\":false,"
+	    "\"pinFailures\":0,\"waiting\":0}}}");
 	hear(p, fd);
 }
 
@@ -1219,7 +1246,8 @@ echo_names(struct peer *p, int fd)
 			return;
 		token = parameter(&owner, frame, "token");
 		(void)snprintf(reply, sizeof(reply),
-		    "{\"error\":\"org.signetd.Token.TokenNotFound\",\"parameters\":{\"token\":\"%s\",\"message\":\"no %s\"}}",
+		    "{\"error\":\"org.signetd.Token.TokenNotFound\",\"parameters\":{\"token\":\"%s\","
+		    "\"message\":\"no %s\"}}",
 		    token, token);
 		json_decref(owner);
 		say(fd, reply);

@@ -19,8 +19,9 @@
 
 enum { MASK = 0x80, PIN_SIZE = 16 };
 
-static const uint8_t masked[PIN_SIZE] = {'p' | MASK, '"' | MASK, '7' | MASK, 'k' | MASK, '\\' | MASK, '2' | MASK, 'Q' | MASK,
-    'x' | MASK, '9' | MASK, 'w' | MASK, 'Z' | MASK, '4' | MASK, 'v' | MASK, 'J' | MASK, '8' | MASK, 'm' | MASK};
+static const uint8_t masked[PIN_SIZE] = {'p' | MASK, '"' | MASK, '7' | MASK, 'k' | MASK, '\\' | MASK,
+    '2' | MASK, 'Q' | MASK, 'x' | MASK, '9' | MASK, 'w' | MASK, 'Z' | MASK, '4' | MASK, 'v' | MASK,
+    'J' | MASK, '8' | MASK, 'm' | MASK};
 
 /* The tail has nothing that JSON escapes: it is found in the frame as in the PIN. */
 enum { NEEDLE_AT = 5 };
@@ -49,16 +50,20 @@ copies_in_memory(void)
 	assert_non_null(maps);
 	while (fgets(line, sizeof(line), maps) != NULL) {
 		if (sscanf(line, "%lx-%lx %7s", &from, &to, mode) == 3 && strncmp(mode, "rw", 2) == 0)
-			hits += count_in((const uint8_t *)from, to - from); /* NOLINT: that is what it is for */
+			hits +=
+			    count_in((const uint8_t *)from, to - from); /* NOLINT: that is what it is for */
 	}
 	(void)fclose(maps);
 	return hits;
 }
 
-static const char signed_reply[] = "{\"parameters\":{\"signature\":\"AQID\",\"receipt\":{\"log\":\"l\",\"index\":7,\"time\":\"t\","
-				   "\"entry\":\"{}\",\"leafHash\":\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\"},\"state\":\"done\"}}";
-static const char unlocked_reply[] = "{\"parameters\":{\"token\":\"t\",\"uses\":1,\"until\":\"2025-03-01T08:30:00Z\"}}";
-static const char refused_reply[] = "{\"error\":\"org.signetd.Token.PinIncorrect\",\"parameters\":{\"message\":\"No.\"}}";
+static const char signed_reply[] =
+    "{\"parameters\":{\"signature\":\"AQID\",\"receipt\":{\"log\":\"l\",\"index\":7,\"time\":\"t\","
+    "\"entry\":\"{}\",\"leafHash\":\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\"},\"state\":\"done\"}}";
+static const char unlocked_reply[] =
+    "{\"parameters\":{\"token\":\"t\",\"uses\":1,\"until\":\"2025-03-01T08:30:00Z\"}}";
+static const char refused_reply[] =
+    "{\"error\":\"org.signetd.Token.PinIncorrect\",\"parameters\":{\"message\":\"No.\"}}";
 
 /* One connection; each frame must hold the PIN once. Ends with the connection: 0, or 1 if one did not. */
 static int

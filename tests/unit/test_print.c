@@ -24,7 +24,10 @@ nothing_steers_the_terminal(void **state)
 	    {"Nguy\u1ec5n V\u0103n A", "Nguy\u1ec5n V\u0103n A"},
 	    {"", ""},
 	    {"a\x1b[31mb\r\n\tc\x7f", "a?[31mb???c?"},
-	    {"a\xc2\x80" "b\xc2\x9b" "c\u00a0d", "a?b?c\u00a0d"},
+	    {"a\xc2\x80"
+	     "b\xc2\x9b"
+	     "c\u00a0d",
+		"a?b?c\u00a0d"},
 	    {"a\u200eb\u200fc\u200dd", "a?b?c\u200dd"},
 	    {"\u2027\u2028\u202a\u202e\u202f", "\u2027???\u202f"},
 	    {"\u2065\u2066\u2069\u206a\u061c\u061b", "\u2065??\u206a?\u061b"},
@@ -62,7 +65,8 @@ columns_are_counted_on_the_screen(void **state)
 {
 	static const struct {
 		const char *text, *shown;
-	} all[] = {{"ab", "ab  |"}, {"\u1ec5b", "\u1ec5b  |"}, {"abcd", "abcd|"}, {"abcde", "abcde|"}, {"\xff", "\xff   |"}};
+	} all[] = {{"ab", "ab  |"}, {"\u1ec5b", "\u1ec5b  |"}, {"abcd", "abcd|"}, {"abcde", "abcde|"},
+	    {"\xff", "\xff   |"}};
 	size_t i, size;
 
 	(void)state;
@@ -102,7 +106,8 @@ digests_are_those_of_the_standard(void **state)
 	(void)state;
 	assert_int_equal(write(fd, "abc", 3), 3);
 	(void)close(fd);
-	assert_int_equal(hash_file(&h, path, 1U << SIGNET_SHA256 | 1U << SIGNET_SHA384 | 1U << SIGNET_SHA512), SIGNET_OK);
+	assert_int_equal(
+	    hash_file(&h, path, 1U << SIGNET_SHA256 | 1U << SIGNET_SHA384 | 1U << SIGNET_SHA512), SIGNET_OK);
 	assert_memory_equal(h.of[SIGNET_SHA256], sha256, 4);
 	assert_memory_equal(h.of[SIGNET_SHA384], sha384, 4);
 	assert_memory_equal(h.of[SIGNET_SHA512], sha512, 4);

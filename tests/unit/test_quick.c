@@ -10,8 +10,10 @@
 #include "unit.h"
 
 #define PIECES                                                                                               \
-	"\"signature\":\"AQIDBA==\",\"receipt\":{\"log\":\"example/log\",\"index\":10,\"time\":\"2025-03-01T08:30:00Z\"," \
-	"\"entry\":\"{\\\"v\\\":1,\\\"x\\\":\\\"a\\\\\\\\b\\\"}\",\"leafHash\":\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\"}"
+	"\"signature\":\"AQIDBA==\",\"receipt\":{\"log\":\"example/"                                         \
+	"log\",\"index\":10,\"time\":\"2025-03-01T08:30:00Z\","                                              \
+	"\"entry\":\"{\\\"v\\\":1,\\\"x\\\":\\\"a\\\\\\\\b\\\"}\",\"leafHash\":"                             \
+	"\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\"}"
 static const char one[] = "{\"parameters\":{" PIECES ",\"state\":\"done\"}}";
 static const char item[] = "{\"parameters\":{\"result\":{\"item\":7," PIECES "}},\"continues\":true}";
 static const char last[] = "{\"parameters\":{\"result\":{\"item\":0," PIECES "}}}";
@@ -146,14 +148,15 @@ takes_numbers_only_where_they_are_exact(void **state)
 	static const struct {
 		const char *number;
 		bool taken;
-	} all[] = {{"0", true}, {"7", true}, {"01", false}, {"00", false}, {"-1", false}, {"1.0", false}, {"1e1", false},
-	    {"", false}, {"999999999999999999", true}, {"1000000000000000000", false}};
+	} all[] = {{"0", true}, {"7", true}, {"01", false}, {"00", false}, {"-1", false}, {"1.0", false},
+	    {"1e1", false}, {"", false}, {"999999999999999999", true}, {"1000000000000000000", false}};
 	char text[1024];
 	size_t i;
 
 	(void)state;
 	for (i = 0; i < array_len(all); i++) {
-		(void)snprintf(text, sizeof(text), "{\"parameters\":{\"result\":{\"item\":%s," PIECES "}}}", all[i].number);
+		(void)snprintf(text, sizeof(text), "{\"parameters\":{\"result\":{\"item\":%s," PIECES "}}}",
+		    all[i].number);
 		assert_int_equal(agree(text, strlen(text), true), all[i].taken);
 	}
 }

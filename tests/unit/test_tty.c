@@ -226,7 +226,8 @@ without_a_terminal_nothing_is_asked(void **state)
 	child = fork();
 	if (child == 0) {
 		(void)setsid();
-		_exit(!tty_there() && tty_ask("Well? ", true, line, sizeof(line), &len) == SIGNET_ERR_IO ? 0 : 1);
+		_exit(!tty_there() && tty_ask("Well? ", true, line, sizeof(line), &len) == SIGNET_ERR_IO ? 0
+													 : 1);
 	}
 	assert_int_equal(waitpid(child, &status, 0), child);
 	assert_int_equal(status, 0);
