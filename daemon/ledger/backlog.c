@@ -59,6 +59,8 @@ backlog_copy(const struct ledger_op *op)
 	c->op = *op;
 	c->op.next = NULL;
 	buf_init(&c->op.entry, SIGNET_ENTRY_MAX);
+	buf_init(&c->op.proof, 0); /* nobody waits for it any more */
+	c->op.want_proof = false;
 	at = c->bytes;
 	c->op.kind = put(&at, op->kind, text_size(op->kind));
 	c->op.body = put(&at, op->body, op->body_len);

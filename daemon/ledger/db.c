@@ -22,6 +22,11 @@ static const char *const sql[DB_STATEMENTS] = {
     [DB_DROP_TRIED] = "DELETE FROM tried WHERE serial = ?1 AND source = ?2",
     [DB_PUT_OPENING] = "INSERT INTO opening (idx, field, salt, text) VALUES (?1, ?2, ?3, ?4)",
     [DB_PUT_PROBE] = "INSERT OR REPLACE INTO meta (key, value) VALUES ('probe', random())",
+    [DB_PUT_CHECKPOINT] = "UPDATE entry SET checkpoint = ?2 WHERE idx = ?1",
+    [DB_NODE] = "SELECT leaf, subtrees FROM entry WHERE idx = ?1",
+    [DB_SIZE] = "SELECT idx FROM entry ORDER BY idx DESC LIMIT 1",
+    [DB_RANGE] = "SELECT idx, bytes, leaf, subtrees, checkpoint FROM entry WHERE idx >= ?1 ORDER BY idx",
+    [DB_OPENINGS] = "SELECT field, salt, text FROM opening WHERE idx = ?1 ORDER BY field",
     [DB_ROW] = "SELECT bytes, leaf, kept FROM entry WHERE idx = ?1",
     [DB_EACH_KEPT] = "SELECT idx, kept FROM entry WHERE idx >= ?1 AND kept IS NOT NULL ORDER BY idx",
     [DB_EACH_TRIED] = "SELECT serial, source, pending, failures, last_us FROM tried",
@@ -225,6 +230,61 @@ signet_err
 db_probe(struct db *db)
 {
 	return run(db, DB_PUT_PROBE, SQLITE_OK);
+}
+
+signet_err
+db_put_checkpoint(struct db *db, uint64_t index, const char *note, size_t len)
+{
+	sqlite3_stmt *s = db->statement[DB_PUT_CHECKPOINT];
+	int rc = SQLITE_OK;
+
+	bind_int(s, 1, (int64_t)index, &rc);
+	bind_blob(s, 2, note, len, &rc);
+	return run(db, DB_PUT_CHECKPOINT, rc);
+}
+
+/* A leaf stands in its row, a larger subtree in the row of its last leaf. */
+static signet_err
+copy_node(sqlite3_stmt *row, unsigned level, uint8_t out[MERKLE_HASH])
+{
+	int column = level == 0 ? 0 : 1, at = level == 0 ? 0 : (int)(level - 1) * MERKLE_HASH;
+	const uint8_t *hashes = sqlite3_column_blob(row, column);
+
+	if (hashes == NULL || sqlite3_column_bytes(row, column) < at + MERKLE_HASH)
+		return SIGNET_ERR_IO;
+	memcpy(out, hashes + at, MERKLE_HASH);
+	return SIGNET_OK;
+}
+
+signet_err
+db_node(struct db *db, unsigned level, uint64_t number, uint8_t out[MERKLE_HASH])
+{
+	sqlite3_stmt *row = db->statement[DB_NODE];
+	int rc = SQLITE_OK;
+	bool found = false;
+	signet_err err;
+
+	if (level > 62 || number >= (uint64_t)INT64_MAX >> level)
+		return SIGNET_ERR_REQUEST_NOT_FOUND;
+	bind_int(row, 1, (int64_t)(((number + 1) << level) - 1), &rc);
+	err = rc == SQLITE_OK ? db_step(db, row, &found) : failed(db, rc);
+	if (err == SIGNET_OK)
+		err = found ? copy_node(row, level, out) : SIGNET_ERR_REQUEST_NOT_FOUND;
+	sqlite3_reset(row);
+	return err;
+}
+
+signet_err
+db_size(struct db *db, uint64_t *size)
+{
+	sqlite3_stmt *row = db->statement[DB_SIZE];
+	bool found = false;
+	signet_err err = db_step(db, row, &found);
+
+	if (err == SIGNET_OK)
+		*size = found ? (uint64_t)sqlite3_column_int64(row, 0) + 1 : 0;
+	sqlite3_reset(row);
+	return err;
 }
 
 const char *

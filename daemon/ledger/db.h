@@ -26,9 +26,16 @@ enum db_statement {
 	DB_DROP_TRIED,
 	DB_PUT_OPENING,
 	DB_PUT_PROBE,
-	DB_WRITER_STATEMENTS,
+	DB_PUT_CHECKPOINT,
+	/* both have these */
+	DB_NODE,
+	DB_SIZE,
+	DB_WRITER_STATEMENTS, /* the writer's are those before it */
 	/* the reader's */
+	DB_READER_STATEMENTS = DB_NODE, /* from here on */
 	DB_ROW = DB_WRITER_STATEMENTS,
+	DB_RANGE,
+	DB_OPENINGS,
 	DB_EACH_KEPT,
 	DB_EACH_TRIED,
 	DB_STATEMENTS,
@@ -91,8 +98,18 @@ must_check signet_err db_drop_claim(struct db *db, uint64_t id);
 must_check signet_err db_put_tried(struct db *db, const struct ledger_tried *t);
 must_check signet_err db_put_opening(struct db *db, uint64_t index, const char *field, size_t field_len,
     const uint8_t salt[LEDGER_HASH], const void *text, size_t text_len);
+/* Store the signed note of the tree that ends with this row. */
+must_check signet_err db_put_checkpoint(struct db *db, uint64_t index, const char *note, size_t len);
 /* Write a row that means nothing, in a transaction of its own. */
 must_check signet_err db_probe(struct db *db);
+
+/*
+ * Root of the complete subtree of 2^level leaves that is number `number` from the left, as stored.
+ * SIGNET_ERR_REQUEST_NOT_FOUND: no such row; SIGNET_ERR_IO: it has no such hash; SIGNET_ERR_LOG_UNAVAILABLE.
+ */
+must_check signet_err db_node(struct db *db, unsigned level, uint64_t number, uint8_t out[MERKLE_HASH]);
+/* How many rows there are. */
+must_check signet_err db_size(struct db *db, uint64_t *size);
 
 /* For the few statements that run once: step's result as an error. *row: there is one. */
 must_check signet_err db_step(struct db *db, sqlite3_stmt *s, bool *row);

@@ -190,7 +190,7 @@ db_open_reader(struct db *db, const char *path, char *why, size_t size)
 	if (err == SIGNET_OK)
 		err = db_exec(db, "PRAGMA cache_size = -512"); /* single rows: a large cache would be waste */
 	if (err == SIGNET_OK)
-		err = prepare_range(db, DB_WRITER_STATEMENTS, DB_STATEMENTS);
+		err = prepare_range(db, DB_READER_STATEMENTS, DB_STATEMENTS);
 	if (err == SIGNET_OK)
 		return SIGNET_OK;
 	db_explain(db, FULL_BELOW, why, size);

@@ -15,8 +15,10 @@
 #include <unistd.h>
 
 #include "ledger/backlog.h"
+#include "ledger/continuity.h"
 #include "ledger/kept.h"
 #include "ledger/ledger.h"
+#include "ledger/query.h"
 #include "ledger/reader.h"
 #include "ledger/recover.h"
 #include "ledger/writer.h"
@@ -35,6 +37,7 @@ struct ledger {
 	struct ops queue; /* submitted, not handed over */
 	struct ops back;  /* finished, not given back yet */
 	struct reads read_back;
+	struct queries query_back;
 	size_t pending, reading;
 	struct writer_news news;
 	bool closing;
@@ -70,14 +73,33 @@ lock_dir(struct ledger *log, const char *dir, char *why, size_t size)
 	return SIGNET_ERR_BUSY;
 }
 
+/* What does not continue the log that was written last is kept as it is found. */
+static signet_err
+check_continuity(struct ledger *log, const struct ledger_options *o, char *why, size_t size)
+{
+	struct writer *w = &log->writer;
+	signet_err err;
+
+	if (o->origin == NULL)
+		return SIGNET_OK;
+	err = continuity_key(&w->heads, &w->store, o, log->dir_fd, why, size);
+	if (err == SIGNET_OK)
+		err = continuity_check(&w->heads, &w->store, o, &w->sealed, w->mine.why, sizeof(w->mine.why));
+	return err;
+}
+
 /* On a full disk leftovers are records of what was claimed: the reserve is theirs. */
 static signet_err
-recover(struct writer *w, struct ledger_start *start, char *why, size_t size)
+recover(
+    struct ledger *log, const struct ledger_options *o, struct ledger_start *start, char *why, size_t size)
 {
+	struct writer *w = &log->writer;
 	struct store *s = &w->store;
 	signet_err err = recover_tree(s, why, size);
 
-	if (err == SIGNET_OK) {
+	if (err == SIGNET_OK)
+		err = check_continuity(log, o, why, size);
+	if (err == SIGNET_OK && !w->sealed) {
 		err = recover_leftovers(s, &start->recovered, why, size);
 		if (err != SIGNET_OK && why[0] == '\0') {
 			reserve_give_up(&w->reserve);
@@ -108,7 +130,7 @@ open_store(
 		err = db_open_writer(&w->store.db, path, o->wal_limit, why, size);
 	}
 	if (err == SIGNET_OK)
-		err = recover(w, start, why, size);
+		err = recover(log, o, start, why, size);
 	if (err == SIGNET_OK)
 		err = db_open_reader(&log->reader.db, path, why, size);
 	return err;
@@ -119,6 +141,7 @@ release_files(struct ledger *log)
 {
 	db_close(&log->reader.db);
 	store_done(&log->writer.store);
+	heads_done(&log->writer.heads);
 	reserve_close(&log->writer.reserve);
 	if (log->lock_fd >= 0)
 		close(log->lock_fd); /* last: the next owner may come from here on */
@@ -131,6 +154,7 @@ give_back(struct ledger *log)
 {
 	struct ledger_op *op;
 	struct ledger_read *r;
+	struct ledger_query *q;
 
 	while ((op = ops_take(&log->back)) != NULL) {
 		if (op->owner != log || op->done != log->writer.late)
@@ -140,6 +164,14 @@ give_back(struct ledger *log)
 	while ((r = reads_take(&log->read_back)) != NULL) {
 		log->reading--;
 		r->done(r);
+	}
+	while ((q = queries_take(&log->query_back)) != NULL) {
+		struct query_work *work = q->work; /* `done` may free the query, or ask it again */
+
+		log->reading--;
+		q->work = NULL;
+		q->done(q);
+		query_free(work);
 	}
 }
 
@@ -151,7 +183,7 @@ on_async(uv_async_t *async)
 	if (log->closing)
 		return;
 	writer_collect(&log->writer, &log->back, &log->news);
-	reader_collect(&log->reader, &log->read_back);
+	reader_collect(&log->reader, &log->read_back, &log->query_back);
 	give_back(log);
 }
 
@@ -326,6 +358,7 @@ void
 ledger_submit(struct ledger *log, struct ledger_op *op)
 {
 	buf_init(&op->entry, SIGNET_ENTRY_MAX);
+	buf_init(&op->proof, PROOF_MAX);
 	op->err = SIGNET_OK;
 	log->pending++;
 	if (log->closing) { /* from a `done` inside ledger_close: too late to write it */
@@ -378,7 +411,45 @@ void
 ledger_read_row(struct ledger *log, struct ledger_read *r)
 {
 	log->reading++;
+	read_begin(r);
+	if (log->closing) { /* from a `done` inside ledger_close */
+		r->err = SIGNET_ERR_IO;
+		reads_add(&log->read_back, r);
+		return;
+	}
 	reader_ask(&log->reader, r);
+}
+
+void
+ledger_query(struct ledger *log, struct ledger_query *q)
+{
+	log->reading++;
+	query_begin(q);
+	if (log->closing) {
+		query_break_off(q);
+		queries_add(&log->query_back, q);
+		return;
+	}
+	reader_query(&log->reader, q);
+}
+
+bool
+ledger_head(const struct ledger *log, struct checkpoint *c, const char **note, size_t *note_len)
+{
+	const struct head *head = &log->news.head;
+
+	if (head->note_len == 0)
+		return false;
+	*c = head->says;
+	*note = head->note;
+	*note_len = head->note_len;
+	return true;
+}
+
+const char *
+ledger_vkey(const struct ledger *log)
+{
+	return log->writer.heads.vkey; /* does not change while the log is open */
 }
 
 void
@@ -392,7 +463,7 @@ ledger_close(struct ledger *log, void (*closed)(void *arg), void *arg)
 	writer_join(&log->writer);
 	reader_join(&log->reader);
 	writer_collect(&log->writer, &log->back, &log->news);
-	reader_collect(&log->reader, &log->read_back);
+	reader_collect(&log->reader, &log->read_back, &log->query_back);
 	give_back(log);
 	release_files(log);
 	uv_close((uv_handle_t *)&log->async, on_closed);

@@ -11,10 +11,11 @@
 #include "base/tlog.h"
 #include "ledger/ledger.h"
 
-struct ledger_filter { /* "" or LEDGER_ANY: does not matter; all that are given must hold */
+struct ledger_filter {             /* "" or LEDGER_ANY: does not matter; all that are given must hold */
 	int64_t from_us, until_us; /* until is excluded; 0: open */
 	char kind[16], key[64], token[64], operation[16], outcome[16];
-	char digest[160], document_tag[72], cert_hash[80], signature_hash[80], request_id[LEDGER_REQUEST_ID_MAX + 1];
+	char digest[160], document_tag[72], cert_hash[80], signature_hash[80],
+	    request_id[LEDGER_REQUEST_ID_MAX + 1];
 	int64_t uid; /* -1: any */
 };
 
@@ -27,7 +28,7 @@ struct ledger_row { /* one row of a page; borrowed during `done` */
 	size_t subtrees_len;
 	const char *checkpoint;
 	size_t checkpoint_len;
-	struct { /* with `titles` */
+	struct {                          /* with `titles` */
 		const char *field, *text; /* text NULL: erased */
 		uint8_t salt[LEDGER_HASH];
 	} openings[LEDGER_OPENINGS_MAX];
@@ -35,15 +36,16 @@ struct ledger_row { /* one row of a page; borrowed during `done` */
 };
 
 enum ledger_query_kind {
-	LEDGER_PAGE,	    /* up to `limit` (1..256) rows from `from` on that pass `filter`, at most 512 KiB */
-	LEDGER_INCLUSION,   /* index, size -> proof, leaf */
+	LEDGER_PAGE,      /* up to `limit` (1..256) rows from `from` on that pass `filter`, at most 512 KiB */
+	LEDGER_INCLUSION, /* index, size -> proof, leaf */
 	LEDGER_CONSISTENCY, /* first, size -> proof */
-	LEDGER_ROOT,	    /* size -> root */
-	LEDGER_BACKUP,	    /* path: a new folder; database by SQLite's backup interface, tiles, never keys */
+	LEDGER_ROOT,        /* size -> root */
+	LEDGER_BACKUP,      /* path: a new folder; database by SQLite's backup interface, tiles, never keys */
 };
 
 struct ledger_query {
-	struct ledger_query *next;
+	struct ledger_query *next; /* the ledger's, as is `work` */
+	struct query_work *work;
 	enum ledger_query_kind what;
 
 	/* in */
@@ -58,11 +60,11 @@ struct ledger_query {
 	struct ledger_row *rows;
 	size_t row_count;
 	uint64_t next_from; /* where the next page begins */
-	bool at_end;	    /* nothing more passes the filter now */
+	bool at_end;        /* nothing more passes the filter now */
 	struct tlog_proof proof;
 	uint8_t leaf[LEDGER_HASH], root[LEDGER_HASH];
 
-	void (*done)(struct ledger_query *q); /* rows are freed after it returns */
+	void (*done)(struct ledger_query *q); /* rows are freed after it returns; it may free or ask again */
 	void *owner;
 };
 

@@ -1,6 +1,7 @@
 /*
- * Reading single rows away from the loop: a row may have to come from a slow
- * disk.
+ * Reading away from the loop: a row may have to come from a slow disk. Single
+ * rows go first, for a caller's reply waits for them; queries take turns, a
+ * slice each.
  *
  * Invariant: what is handed out was checked against its leaf hash; a row that
  * does not match is an error, never an answer.
@@ -12,10 +13,13 @@
 
 #include "ledger/entry.h"
 #include "ledger/kept.h"
+#include "ledger/query.h"
 #include "ledger/reader.h"
 #include <signet/log.h>
 
-enum { STACK = 1 << 20 };
+enum { STACK = 1 << 20, SLICE_MS = 5 };
+
+static const uint64_t MS = 1000 * 1000;
 
 void
 reads_add(struct reads *list, struct ledger_read *r)
@@ -38,6 +42,38 @@ reads_take(struct reads *list)
 		r->next = NULL;
 	}
 	return r;
+}
+
+void
+queries_add(struct queries *list, struct ledger_query *q)
+{
+	q->next = NULL;
+	if (list->first == NULL)
+		list->first = q;
+	else
+		list->last->next = q;
+	list->last = q;
+}
+
+struct ledger_query *
+queries_take(struct queries *list)
+{
+	struct ledger_query *q = list->first;
+
+	if (q != NULL) {
+		list->first = q->next;
+		q->next = NULL;
+	}
+	return q;
+}
+
+static void
+queries_move(struct queries *to, struct queries *from)
+{
+	struct ledger_query *q;
+
+	while ((q = queries_take(from)) != NULL)
+		queries_add(to, q);
 }
 
 signet_err
@@ -114,18 +150,52 @@ read_row(struct reader *r, struct ledger_read *read)
 	read->unknown = false;
 }
 
-/* NULL: stop. */
-static struct ledger_read *
-next_read(struct reader *r)
+/* Wait for work. *read is NULL when it is the queries' turn; returns false to stop. */
+static bool
+next_turn(struct reader *r, struct ledger_read **read)
 {
-	struct ledger_read *read;
+	bool go_on;
 
 	uv_mutex_lock(&r->lock);
-	while (r->in.first == NULL && !r->stop)
+	while (r->in.first == NULL && r->asked.first == NULL && r->running.first == NULL && !r->stop)
 		uv_cond_wait(&r->wake, &r->lock);
-	read = reads_take(&r->in);
+	queries_move(&r->running, &r->asked);
+	*read = reads_take(&r->in);
+	go_on = *read != NULL || !r->stop;
 	uv_mutex_unlock(&r->lock);
-	return read;
+	return go_on;
+}
+
+static void
+give_read(struct reader *r, struct ledger_read *read)
+{
+	uv_mutex_lock(&r->lock);
+	reads_add(&r->out, read);
+	uv_mutex_unlock(&r->lock);
+	uv_async_send(r->async);
+}
+
+static void
+give_query(struct reader *r, struct ledger_query *q)
+{
+	uv_mutex_lock(&r->lock);
+	queries_add(&r->answered, q);
+	uv_mutex_unlock(&r->lock);
+	uv_async_send(r->async);
+}
+
+/* One slice of the first query; unfinished it goes behind the others. */
+static void
+query_turn(struct reader *r)
+{
+	struct ledger_query *q = queries_take(&r->running);
+
+	if (q == NULL)
+		return;
+	if (query_step(q, &r->db, uv_hrtime() + SLICE_MS * MS))
+		give_query(r, q);
+	else
+		queries_add(&r->running, q);
 }
 
 static void
@@ -133,14 +203,20 @@ run(void *arg)
 {
 	struct reader *r = arg;
 	struct ledger_read *read;
+	struct ledger_query *q;
 
 	(void)pthread_setname_np(pthread_self(), "log-reader"); /* for ps and profiles only */
-	while ((read = next_read(r)) != NULL) {
-		read_row(r, read);
-		uv_mutex_lock(&r->lock);
-		reads_add(&r->out, read);
-		uv_mutex_unlock(&r->lock);
-		uv_async_send(r->async);
+	while (next_turn(r, &read)) {
+		if (read != NULL) {
+			read_row(r, read);
+			give_read(r, read);
+		} else {
+			query_turn(r);
+		}
+	}
+	while ((q = queries_take(&r->running)) != NULL) {
+		query_break_off(q);
+		give_query(r, q);
 	}
 }
 
@@ -171,13 +247,31 @@ reader_join(struct reader *r)
 }
 
 void
-reader_ask(struct reader *r, struct ledger_read *read)
+read_begin(struct ledger_read *read)
 {
 	read->uid = (uid_t)-1;
 	read->unknown = false;
 	read->time[0] = '\0';
 	buf_init(&read->entry, SIGNET_ENTRY_MAX);
 	buf_init(&read->value, KEPT_VALUE_MAX);
+}
+
+void
+query_begin(struct ledger_query *q)
+{
+	q->work = NULL;
+	q->err = SIGNET_OK;
+	q->why[0] = '\0';
+	q->rows = NULL;
+	q->row_count = 0;
+	q->next_from = q->from;
+	q->at_end = false;
+	q->proof.count = 0;
+}
+
+void
+reader_ask(struct reader *r, struct ledger_read *read)
+{
 	uv_mutex_lock(&r->lock);
 	reads_add(&r->in, read);
 	uv_cond_signal(&r->wake);
@@ -185,12 +279,22 @@ reader_ask(struct reader *r, struct ledger_read *read)
 }
 
 void
-reader_collect(struct reader *r, struct reads *out)
+reader_query(struct reader *r, struct ledger_query *q)
+{
+	uv_mutex_lock(&r->lock);
+	queries_add(&r->asked, q);
+	uv_cond_signal(&r->wake);
+	uv_mutex_unlock(&r->lock);
+}
+
+void
+reader_collect(struct reader *r, struct reads *reads, struct queries *queries)
 {
 	struct ledger_read *read;
 
 	uv_mutex_lock(&r->lock);
 	while ((read = reads_take(&r->out)) != NULL)
-		reads_add(out, read);
+		reads_add(reads, read);
+	queries_move(queries, &r->answered);
 	uv_mutex_unlock(&r->lock);
 }

@@ -1,22 +1,29 @@
-/* The reader thread: single rows, on a read-only connection of its own. */
+/* The reader thread: single rows and queries, on a read-only connection of its own. */
 #ifndef SIGNET_LEDGER_READER_H
 #define SIGNET_LEDGER_READER_H
 
 #include <uv.h>
 
 #include "ledger/db.h"
+#include "ledger/proof.h"
 
 struct reads {
 	struct ledger_read *first, *last;
 };
 
+struct queries {
+	struct ledger_query *first, *last;
+};
+
 struct reader {
 	struct db db; /* the thread's while reads are under way, else the loop's */
+	struct queries running;
 
 	/* shared */
 	uv_mutex_t lock;
 	uv_cond_t wake;
 	struct reads in, out;
+	struct queries asked, answered;
 	bool stop;
 
 	uv_thread_t thread;
@@ -26,14 +33,21 @@ struct reader {
 void reads_add(struct reads *list, struct ledger_read *r);
 struct ledger_read *reads_take(struct reads *list);
 
+void queries_add(struct queries *list, struct ledger_query *q);
+struct ledger_query *queries_take(struct queries *list);
+
 /* db is open. SIGNET_ERR_MEMORY. */
 must_check signet_err reader_init(struct reader *r);
 void reader_done(struct reader *r);
 must_check signet_err reader_start(struct reader *r, uv_async_t *async);
-/* Read what was asked for, end the thread. */
+/* Read the rows that were asked for, break off the queries, end the thread. */
 void reader_join(struct reader *r);
 
-void reader_ask(struct reader *r, struct ledger_read *read);
-void reader_collect(struct reader *r, struct reads *out);
+/* Clear what comes out of a read or a query. */
+void read_begin(struct ledger_read *read);
+void query_begin(struct ledger_query *q);
+void reader_ask(struct reader *r, struct ledger_read *read); /* begun */
+void reader_query(struct reader *r, struct ledger_query *q);
+void reader_collect(struct reader *r, struct reads *reads, struct queries *queries);
 
 #endif

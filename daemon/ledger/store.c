@@ -244,6 +244,7 @@ void
 store_forget(struct ledger_op *op)
 {
 	buf_done(&op->entry);
+	buf_done(&op->proof);
 	memset(op->time, 0, sizeof(op->time));
 	memset(op->leaf, 0, sizeof(op->leaf));
 	op->index = 0;

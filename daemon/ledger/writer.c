@@ -64,7 +64,7 @@ enough(unsigned in_flight)
 static bool
 is_available(const struct writer *w)
 {
-	return w->reserve.whole && !w->fault && w->backlog.count == 0;
+	return !w->sealed && w->reserve.whole && !w->fault && w->backlog.count == 0;
 }
 
 /* Wait until enough operations are there or the time is over; the lock is held. */
@@ -82,7 +82,16 @@ gather(struct writer *w)
 	w->gathering = false;
 }
 
-/* Take the next batch; it is empty if it is time to mend or to stop. Returns false to stop. */
+/* When there is something to do though nothing was handed over; UINT64_MAX: never. */
+static uint64_t
+next_duty(const struct writer *w)
+{
+	if (is_available(w))
+		return heads_behind(&w->heads, w->store.tree.size) ? w->heads.due_at : UINT64_MAX;
+	return w->sealed ? UINT64_MAX : w->mend_at;
+}
+
+/* Take the next batch; it is empty if it is time for something else, or to stop. Returns false to stop. */
 static bool
 next_batch(struct writer *w, struct ops *batch)
 {
@@ -91,15 +100,14 @@ next_batch(struct writer *w, struct ops *batch)
 	uv_mutex_lock(&w->lock);
 	w->wake_at = 1;
 	while (w->in.count == 0 && !w->stop) {
-		uint64_t now = uv_hrtime();
+		uint64_t now = uv_hrtime(), duty = next_duty(w);
 
-		if (is_available(w)) {
-			uv_cond_wait(&w->wake, &w->lock);
-			continue;
-		}
-		if (now >= w->mend_at)
+		if (now >= duty)
 			break;
-		(void)uv_cond_timedwait(&w->wake, &w->lock, w->mend_at - now);
+		if (duty == UINT64_MAX)
+			uv_cond_wait(&w->wake, &w->lock);
+		else
+			(void)uv_cond_timedwait(&w->wake, &w->lock, duty - now);
 	}
 	if (w->in.count > 0)
 		gather(w);
@@ -130,6 +138,54 @@ apply_all(struct writer *w, const struct ops *list)
 	return err;
 }
 
+static bool
+wants_proof(const struct ledger_op *op)
+{
+	return op->want_proof && op->err == SIGNET_OK &&
+	       (op->what == LEDGER_RECORD || op->what == LEDGER_APPEND);
+}
+
+static bool
+any_wants_proof(const struct ops *batch)
+{
+	for (const struct ledger_op *op = batch->first; op != NULL; op = op->next)
+		if (wants_proof(op))
+			return true;
+	return false;
+}
+
+/* A checkpoint, if it is time for one or somebody asks for a proof; then the proofs. */
+static signet_err
+sign_head(struct writer *w, const struct ops *batch)
+{
+	bool asked = w->heads.on && any_wants_proof(batch);
+	signet_err err;
+
+	if (!asked && !(heads_behind(&w->heads, w->store.tree.size) && uv_hrtime() >= w->heads.due_at))
+		return SIGNET_OK;
+	err = heads_make(&w->heads, &w->store);
+	for (struct ledger_op *op = batch->first; op != NULL && err == SIGNET_OK; op = op->next)
+		if (wants_proof(op))
+			err = heads_prove(&w->heads, &w->store, op->index, &op->proof);
+	return err;
+}
+
+/* What the last transaction came to; a failure is told in `why`. */
+static void
+judge(struct writer *w, signet_err err)
+{
+	w->fault = err != SIGNET_OK;
+	if (err == SIGNET_OK)
+		heads_keep(&w->heads, uv_hrtime());
+	else
+		heads_drop(&w->heads);
+	if (err == SIGNET_ERR_LOG_UNAVAILABLE)
+		db_explain(&w->store.db, w->reserve.size, w->mine.why, sizeof(w->mine.why));
+	else if (err != SIGNET_OK)
+		snprintf(w->mine.why, sizeof(w->mine.why), "the head of the log cannot be signed (%s)",
+		    signet_strerror(err));
+}
+
 /* Backlog, then batch, in one transaction. Operations that already have an error are left out. */
 static signet_err
 transact(struct writer *w, const struct ops *batch)
@@ -141,13 +197,13 @@ transact(struct writer *w, const struct ops *batch)
 		if (err == SIGNET_OK)
 			err = apply_all(w, batch);
 		if (err == SIGNET_OK)
+			err = sign_head(w, batch);
+		if (err == SIGNET_OK)
 			err = store_commit(&w->store);
 		else
 			store_rollback(&w->store);
 	}
-	w->fault = err != SIGNET_OK;
-	if (w->fault)
-		db_explain(&w->store.db, w->reserve.size, w->mine.why, sizeof(w->mine.why));
+	judge(w, err);
 	return err;
 }
 
@@ -158,6 +214,16 @@ any_left(const struct ops *batch)
 		if (op->err == SIGNET_OK)
 			return true;
 	return false;
+}
+
+/* Entries that came too soon after the last checkpoint for one of their own get it now. */
+static void
+cover(struct writer *w)
+{
+	struct ops none = {0};
+
+	if (is_available(w) && heads_behind(&w->heads, w->store.tree.size))
+		(void)transact(w, &none); /* what failed is in w->fault and in why */
 }
 
 /* What the failed transaction did not do comes back as undone; returns whether records are left to save. */
@@ -207,6 +273,13 @@ forget_all(struct ops *list)
 }
 
 static void
+refuse_all(struct ops *batch)
+{
+	for (struct ledger_op *op = batch->first; op != NULL; op = op->next)
+		op->err = SIGNET_ERR_LOG_UNAVAILABLE;
+}
+
+static void
 refuse_claims(struct ops *batch)
 {
 	for (struct ledger_op *op = batch->first; op != NULL; op = op->next)
@@ -218,7 +291,9 @@ refuse_claims(struct ops *batch)
 static void
 write_batch(struct writer *w, struct ops *batch, struct ops *written)
 {
-	if (!is_available(w))
+	if (w->sealed)
+		refuse_all(batch);
+	else if (!is_available(w))
 		refuse_claims(batch);
 	if (!any_left(batch) && w->backlog.count == 0)
 		return;
@@ -258,6 +333,7 @@ static void
 take_stock(struct writer *w)
 {
 	w->mine.size = w->store.tree.size;
+	w->mine.head = w->heads.last;
 	w->mine.available = is_available(w);
 	if (w->mine.available)
 		w->mine.why[0] = '\0';
@@ -287,10 +363,12 @@ turn(struct writer *w, struct ops *batch)
 		w->mine.commit_ops = (unsigned)batch->count;
 		write_batch(w, batch, &written);
 		w->mine.commit_us = (unsigned)((uv_hrtime() - begin) / 1000);
+	} else if (uv_hrtime() >= w->heads.due_at) {
+		cover(w);
 	}
 	if (was_available && !is_available(w))
 		w->mend_at = uv_hrtime() + MEND_MS * MS;
-	if (!is_available(w) && uv_hrtime() >= w->mend_at)
+	if (!is_available(w) && !w->sealed && uv_hrtime() >= w->mend_at)
 		mend(w, &written);
 	publish(w, batch, &written);
 }
@@ -301,15 +379,19 @@ run(void *arg)
 	struct writer *w = arg;
 	struct ops batch = {0};
 	struct ops none = {0}, written = {0};
+	uint64_t covered;
 
 	(void)pthread_setname_np(pthread_self(), "log-writer"); /* for ps and profiles only */
 	while (next_batch(w, &batch))
 		turn(w, &batch);
 	/* the last chance of what waits */
-	if (w->backlog.count > 0) {
+	covered = w->heads.last.says.size;
+	if (w->backlog.count > 0)
 		write_batch(w, &none, &written);
+	w->heads.due_at = 0; /* the checkpoint at the end need not wait */
+	cover(w);
+	if (written.count > 0 || w->heads.last.says.size != covered)
 		publish(w, &none, &written);
-	}
 }
 
 signet_err
@@ -320,7 +402,8 @@ writer_start(struct writer *w, uv_async_t *async)
 	int rc;
 
 	w->async = async;
-	fill_reserve(w);
+	if (!w->sealed)
+		fill_reserve(w);
 	take_stock(w);
 	w->news = w->mine;
 	/* signals are the loop's */

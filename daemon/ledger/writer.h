@@ -7,6 +7,7 @@
 
 #include <uv.h>
 
+#include "ledger/checkpoint.h"
 #include "ledger/ops.h"
 #include "ledger/reserve.h"
 #include "ledger/store.h"
@@ -19,13 +20,16 @@ struct writer_news {
 	bool available;
 	char why[WRITER_WHY];
 	unsigned commit_us, commit_ops;
+	struct head head; /* the newest checkpoint */
 };
 
 struct writer {
 	/* the thread's own while it runs */
 	struct store store;
+	struct heads heads;
 	struct reserve reserve;
 	struct ops backlog; /* copies of records that the disk did not take */
+	bool sealed;        /* nothing is written any more; mine.why says why */
 	bool fault;         /* a transaction failed, and none has succeeded since */
 	uint64_t mend_at;   /* next try to become available, ns of uv_hrtime */
 	struct writer_news mine;

@@ -107,6 +107,9 @@ case_try_open(struct ledger_case *c)
 	    .dir = c->dir,
 	    .reserve = c->reserve,
 	    .wal_limit = c->wal_limit,
+	    .origin = c->origin,
+	    .tiles = c->tiles,
+	    .anchor = c->anchor,
 	    .now_us = now_us,
 	    .clock_state = clock_state,
 	    .arg = c,
@@ -253,6 +256,80 @@ case_read(struct ledger_case *c, uint64_t index, struct ledger_read *r)
 	ledger_read_row(c->log, r);
 	case_until(c, &done);
 	return r->err;
+}
+
+struct asked {
+	bool done;
+	void (*check)(struct ledger_query *q, void *arg);
+	void *arg;
+};
+
+static void
+on_answer(struct ledger_query *q)
+{
+	struct asked *a = q->owner;
+
+	a->done = true;
+	if (a->check != NULL)
+		a->check(q, a->arg);
+}
+
+signet_err
+case_query(struct ledger_case *c, struct ledger_query *q, void (*check)(struct ledger_query *q, void *arg),
+    void *arg)
+{
+	struct asked a = {.check = check, .arg = arg};
+
+	q->done = on_answer;
+	q->owner = &a;
+	ledger_query(c->log, q);
+	case_until(c, &a.done);
+	return q->err;
+}
+
+struct note_key
+case_key(const struct ledger_case *c)
+{
+	const char *vkey = ledger_vkey(c->log);
+	struct note_key k;
+
+	assert_int_equal(note_key_parse(&k, vkey, strlen(vkey)), SIGNET_OK);
+	return k;
+}
+
+struct checkpoint
+case_head(const struct ledger_case *c)
+{
+	struct note_key k = case_key(c);
+	struct checkpoint says, signed_one;
+	const char *note;
+	size_t len;
+
+	assert_true(ledger_head(c->log, &says, &note, &len));
+	assert_int_equal(checkpoint_open(&signed_one, note, len, &k), SIGNET_OK);
+	assert_int_equal(says.size, signed_one.size);
+	assert_string_equal(says.origin, signed_one.origin);
+	assert_memory_equal(says.root, signed_one.root, sizeof(says.root));
+	return says;
+}
+
+static bool
+is_covered(const struct ledger_case *c)
+{
+	struct checkpoint says;
+	const char *note;
+	size_t len;
+
+	if (ledger_size(c->log) == 0)
+		return true;
+	return ledger_head(c->log, &says, &note, &len) && says.size == ledger_size(c->log);
+}
+
+void
+case_until_covered(struct ledger_case *c)
+{
+	while (!is_covered(c))
+		uv_run(&c->loop, UV_RUN_ONCE);
 }
 
 static sqlite3 *

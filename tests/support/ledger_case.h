@@ -4,7 +4,7 @@
 
 #include <uv.h>
 
-#include "ledger/ledger.h"
+#include "ledger/proof.h"
 
 enum { CASE_RESERVE = 1 << 20 };
 
@@ -18,7 +18,8 @@ struct ledger_case {
 	int64_t now_us; /* the wall clock; set before the log is opened or while nothing is under way */
 	const char *clock;
 	uint64_t reserve, wal_limit;
-	unsigned late; /* calls of options.late */
+	const char *origin, *tiles, *anchor; /* options of the next open; NULL */
+	unsigned late;                       /* calls of options.late */
 	uint64_t late_index;
 	char late_id[LEDGER_REQUEST_ID_MAX + 1];
 };
@@ -55,6 +56,16 @@ uint64_t case_append(struct ledger_case *c, const char *kind, const char *body);
 
 /* Read one row; the caller owns entry and value. */
 signet_err case_read(struct ledger_case *c, uint64_t index, struct ledger_read *r);
+
+/* Ask one query; its error. `check`, if given, is called while the rows live. */
+signet_err case_query(struct ledger_case *c, struct ledger_query *q,
+    void (*check)(struct ledger_query *q, void *arg), void *arg);
+/* The newest checkpoint, which must exist and be signed by the log's key. */
+struct checkpoint case_head(const struct ledger_case *c);
+/* Wait until the newest checkpoint covers all entries. */
+void case_until_covered(struct ledger_case *c);
+/* The log's public key. */
+struct note_key case_key(const struct ledger_case *c);
 
 /* SQL on a connection of its own: a statement without rows, and one integer. */
 void case_exec(const struct ledger_case *c, const char *sql);

@@ -1,0 +1,24 @@
+/* Queries, step by step, on the reader thread. */
+#ifndef SIGNET_LEDGER_QUERY_H
+#define SIGNET_LEDGER_QUERY_H
+
+#include "ledger/db.h"
+#include "ledger/proof.h"
+
+struct page;
+
+/* What a query has so far, and the memory of its answer. */
+struct query_work {
+	struct page *page;
+};
+
+/* Go on until it is done (true) or until that time, ns of uv_hrtime. */
+bool query_step(struct ledger_query *q, struct db *db, uint64_t until);
+/* It will not be answered: the log is closed. */
+void query_break_off(struct ledger_query *q);
+void query_free(struct query_work *work);
+
+/* Set err and why from the connection's last failure. */
+void query_fail_db(struct ledger_query *q, const struct db *db);
+
+#endif
