@@ -16,9 +16,11 @@
 #include "clock.h"
 #include "dispatch.h"
 #include "entry.h"
+#include "erasure.h"
 #include "identity.h"
 #include "installation.h"
 #include "journal.h"
+#include "log_reader.h"
 #include "peer.h"
 #include "request.h"
 #include "token.h"
@@ -137,6 +139,10 @@ on_hand_over(uv_prepare_t *handle)
 {
 	struct broker *b = handle->data;
 
+	if (b->log != NULL && ledger_size(b->log) != b->followed) {
+		b->followed = ledger_size(b->log);
+		log_readers_wake(b);
+	}
 	if (b->log != NULL)
 		ledger_hand_over(b->log, jobs_in_flight(b));
 }
@@ -195,6 +201,7 @@ on_upkeep(uv_timer_t *timer)
 		token_tick(b->tokens[i], now);
 	if (!b->stopping)
 		refusals_flush(b, now, false);
+	erasures_expire(b, now);
 	watch_log(b);
 }
 
@@ -329,7 +336,8 @@ open_log(struct broker *b, char *why, size_t why_size)
 {
 	static char boot[SD_ID128_STRING_MAX];
 	sd_id128_t id = SD_ID128_NULL;
-	struct ledger_options o = {.dir = b->config->state, .reserve = b->config->reserve, .now_us = clock_now_us,
+	struct ledger_options o = {.dir = b->config->state, .origin = b->config->origin, .tiles = b->config->tiles,
+	    .anchor = b->config->anchor, .reserve = b->config->reserve, .now_us = clock_now_us,
 	    .clock_state = clock_state, .arg = b, .boot_id = boot, .late = on_late};
 	struct ledger_start start;
 	signet_err err;
@@ -458,6 +466,7 @@ broker_start(struct broker *b, const char *config_path, char *why, size_t why_si
 static void
 free_rest(struct broker *b)
 {
+	erasures_expire(b, UINT64_MAX);
 	refusals_done(&b->refusals);
 	replay_done(&b->replay);
 	while (b->pins != NULL) {

@@ -54,6 +54,9 @@ struct broker {
 	struct peer *peers;
 	size_t peer_count;
 	struct request *waiting; /* requests with a deadline */
+	struct log_reader *followers; /* of the log */
+	uint64_t followed;	 /* its size when they were last woken */
+	struct erasure *erasures; /* that wait for a second person */
 
 	uv_signal_t on_term, on_int, on_hup;
 	uv_prepare_t hand_over; /* before the loop sleeps: the log gets what this turn submitted */

@@ -7,6 +7,7 @@
 
 #include <stdatomic.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/timex.h>
 #include <time.h>
 
@@ -68,4 +69,24 @@ clock_format(int64_t us, char out[CLOCK_TEXT])
 
 	gmtime_r(&t, &tm);
 	strftime(out, CLOCK_TEXT, "%Y-%m-%dT%H:%M:%SZ", &tm);
+}
+
+bool
+clock_parse(const char *text, int64_t *us)
+{
+	struct tm tm = {.tm_isdst = 0};
+	const char *rest = strptime(text, "%Y-%m-%dT%H:%M:%S", &tm);
+	int64_t fraction = 0, unit = 100000;
+	time_t t;
+
+	if (rest == NULL)
+		return false;
+	if (*rest == '.')
+		for (rest++; *rest >= '0' && *rest <= '9' && unit > 0; rest++, unit /= 10)
+			fraction += (*rest - '0') * unit;
+	if (strcmp(rest, "Z") != 0)
+		return false;
+	t = timegm(&tm);
+	*us = (int64_t)t * 1000000 + fraction;
+	return t >= 0;
 }

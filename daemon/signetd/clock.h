@@ -13,6 +13,8 @@ int64_t clock_monotonic_us(void);
 const char *clock_state(void *unused);
 /* RFC 3339 UTC with seconds; `out` has 21 bytes. */
 enum { CLOCK_TEXT = 21 };
+/* RFC 3339 in UTC (Z), with or without a fraction of a second. False: not such a time. */
+bool clock_parse(const char *text, int64_t *us);
 void clock_format(int64_t us, char out[CLOCK_TEXT]);
 
 #endif

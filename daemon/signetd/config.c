@@ -208,6 +208,9 @@ config_unref(struct config *c)
 	free(c->lock_directory);
 	free(c->token_program);
 	free(c->origin);
+	free(c->log_credential);
+	free(c->tiles);
+	free(c->anchor);
 	free(c);
 }
 

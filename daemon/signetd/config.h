@@ -79,6 +79,9 @@ struct config {
 	/* [log] */
 	char *origin;	   /* default signet.invalid/<hostname>; no space, no '+' */
 	uint64_t reserve;  /* default 64M, 1M..1G */
+	char *log_credential; /* credential with the log key; NULL: log.key in the state directory */
+	char *tiles;	   /* directory that the log is published to, may be NULL */
+	char *anchor;	   /* file with a checkpoint that was kept elsewhere, may be NULL */
 
 	struct config_token *tokens;
 	size_t token_count;

@@ -445,6 +445,9 @@ const struct config_keyword config_keywords[] = {
 
     {KIND_LOG, "origin", set_origin, AT(config, origin), 1, CONFIG_LINE_MAX, NULL, false},
     {KIND_LOG, "reserve", set_size, AT(config, reserve), 1 << 20, 1 << 30, NULL, false},
+    {KIND_LOG, "credential", set_credential, AT(config, log_credential), 1, CONFIG_LINE_MAX, NULL, false},
+    {KIND_LOG, "tiles", set_path, AT(config, tiles), 1, CONFIG_LINE_MAX, NULL, false},
+    {KIND_LOG, "anchor", set_path, AT(config, anchor), 1, CONFIG_LINE_MAX, NULL, false},
 
     {KIND_TOKEN, "module", set_path, AT(config_token, module), 1, CONFIG_LINE_MAX, NULL, false},
     {KIND_TOKEN, "serial", set_string, AT(config_token, serial), 1, SERIAL_MAX, NULL, false},

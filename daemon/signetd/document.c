@@ -57,9 +57,8 @@ take_media_type(struct job *j, const char *path, const char *text, struct fault 
 	return true;
 }
 
-/* documentTag = HMAC-SHA-256(installation key, number | 0x1f | date): equality without the text. */
-static bool
-tag(const struct broker *b, struct job *j, const char *number, const char *date)
+bool
+document_tag(const struct broker *b, const char *number, const char *date, char out[2 * LEDGER_HASH + 1])
 {
 	static const char digit[] = "0123456789abcdef";
 	char text[1100];
@@ -67,14 +66,39 @@ tag(const struct broker *b, struct job *j, const char *number, const char *date)
 	unsigned len = sizeof(mac);
 	int n = snprintf(text, sizeof(text), "%s\x1f%s", number, date != NULL ? date : "");
 
-	if (HMAC(EVP_sha256(), b->installation_key, sizeof(b->installation_key), (const uint8_t *)text, (size_t)n, mac,
+	if (n < 0 || (size_t)n >= sizeof(text) ||
+	    HMAC(EVP_sha256(), b->installation_key, sizeof(b->installation_key), (const uint8_t *)text, (size_t)n, mac,
 		&len) == NULL)
 		return false;
 	for (size_t i = 0; i < sizeof(mac); i++) {
-		j->document_tag[2 * i] = digit[mac[i] >> 4];
-		j->document_tag[2 * i + 1] = digit[mac[i] & 15];
+		out[2 * i] = digit[mac[i] >> 4];
+		out[2 * i + 1] = digit[mac[i] & 15];
 	}
+	out[2 * sizeof(mac)] = '\0';
 	return true;
+}
+
+void
+opening_write(struct buf *out, const struct ledger_opening *o)
+{
+	static EVP_MD_CTX *ctx;
+	uint8_t hash[32];
+	bool ok;
+
+	if (ctx == NULL)
+		ctx = EVP_MD_CTX_new();
+	ok = ctx != NULL && EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) == 1 &&
+	     EVP_DigestUpdate(ctx, o->salt, sizeof(o->salt)) == 1 &&
+	     EVP_DigestUpdate(ctx, o->text, strlen(o->text)) == 1 && EVP_DigestFinal_ex(ctx, hash, NULL) == 1;
+	if (!ok) {
+		out->failed = true;
+		return;
+	}
+	buf_chr(out, '"');
+	buf_str(out, o->field);
+	buf_str(out, "\":\"sha256:");
+	buf_hex(out, hash, sizeof(hash));
+	buf_chr(out, '"');
 }
 
 bool
@@ -93,7 +117,7 @@ document_take(const struct broker *b, struct job *j, const json_t *document, con
 		return false;
 	if (!add(j, "", "capacity", "capacity", capacity, f) || !add(j, "", "onBehalfOf", "onBehalfOf", on_behalf_of, f))
 		return false;
-	if (number != NULL && !tag(b, j, number, date)) {
+	if (number != NULL && !document_tag(b, number, date, j->document_tag)) {
 		fault_set(f, SIGNET_ERR_BUSY, NULL, "out of memory; try again later");
 		return false;
 	}

@@ -20,4 +20,12 @@ struct broker;
 bool document_take(const struct broker *b, struct job *j, const json_t *document, const char *path,
     const char *capacity, const char *on_behalf_of, struct fault *f);
 
+/*
+ * documentTag = HMAC-SHA-256(installation key, number | 0x1f | date) in hex: equality without the text.
+ * False: no memory.
+ */
+bool document_tag(const struct broker *b, const char *number, const char *date, char out[2 * LEDGER_HASH + 1]);
+/* "field":"sha256:<hex of SHA-256(salt || text)>", as it stands in an entry. */
+void opening_write(struct buf *out, const struct ledger_opening *o);
+
 #endif

@@ -3,10 +3,12 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include <signet/log.h>
 
 #include "broker.h"
+#include "document.h"
 #include "identity.h"
 #include "journal.h"
 #include "ledger/ledger.h"
@@ -16,7 +18,21 @@ struct entry {
 	struct ledger_op op;
 	struct broker *broker;
 	struct buf body;
+	struct ledger_opening opening; /* of one text at most */
+	char erase_field[32];
+	void (*told)(void *arg, signet_err err, uint64_t index);
+	void *arg;
 };
+
+static void
+entry_free(struct entry *e)
+{
+	buf_done(&e->op.entry);
+	buf_done(&e->op.proof);
+	buf_done(&e->body);
+	free(e->opening.text);
+	free(e);
+}
 
 struct entry *
 entry_new(struct broker *b, const char *kind, const struct identity *who)
@@ -66,6 +82,45 @@ entry_raw(struct entry *e, const char *name, const char *json, size_t len)
 	buf_put(&e->body, json, len);
 }
 
+void
+entry_opening(struct entry *e, const char *field, const char *text)
+{
+	struct ledger_opening *o = &e->opening;
+
+	o->field = field;
+	o->text = strdup(text);
+	if (o->text == NULL || getrandom(o->salt, sizeof(o->salt), 0) != (ssize_t)sizeof(o->salt)) {
+		e->body.failed = true;
+		return;
+	}
+	buf_chr(&e->body, ',');
+	opening_write(&e->body, o);
+	e->op.openings = o;
+	e->op.opening_count = 1;
+}
+
+void
+entry_erases(struct entry *e, uint64_t index, const char *field)
+{
+	e->op.erase = true;
+	e->op.erase_index = index;
+	snprintf(e->erase_field, sizeof(e->erase_field), "%s", field);
+	e->op.erase_field = field[0] != '\0' ? e->erase_field : NULL;
+}
+
+void
+entry_tell(struct entry *e, void (*told)(void *arg, signet_err err, uint64_t index), void *arg)
+{
+	e->told = told;
+	e->arg = arg;
+}
+
+void
+entry_forget(struct entry *e)
+{
+	e->told = NULL;
+}
+
 static void
 on_done(struct ledger_op *op)
 {
@@ -73,9 +128,9 @@ on_done(struct ledger_op *op)
 
 	if (op->err != SIGNET_OK)
 		say_error("an entry of kind %s could not be written: %s", op->kind, ledger_why(e->broker->log));
-	buf_done(&op->entry);
-	buf_done(&e->body);
-	free(e);
+	if (e->told != NULL)
+		e->told(e->arg, op->err, op->index);
+	entry_free(e);
 }
 
 void
@@ -83,8 +138,9 @@ entry_append(struct entry *e)
 {
 	if (e->body.failed) {
 		say_error("an entry of kind %s is too long and not in the log", e->op.kind);
-		buf_done(&e->body);
-		free(e);
+		if (e->told != NULL)
+			e->told(e->arg, SIGNET_ERR_LIMIT, 0);
+		entry_free(e);
 		return;
 	}
 	e->op.what = LEDGER_APPEND;

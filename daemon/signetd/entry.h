@@ -19,6 +19,14 @@ void entry_str(struct entry *e, const char *name, const char *value);
 void entry_int(struct entry *e, const char *name, uint64_t value);
 /* Text of a JSON value. */
 void entry_raw(struct entry *e, const char *name, const char *json, size_t len);
+/* The hash of salt and text; the text lies apart. `field` is a static string. */
+void entry_opening(struct entry *e, const char *field, const char *text);
+/* The same transaction erases the texts behind another entry; "" means all of them. */
+void entry_erases(struct entry *e, uint64_t index, const char *field);
+/* Be told when it is durable, or that it is not. */
+void entry_tell(struct entry *e, void (*told)(void *arg, signet_err err, uint64_t index), void *arg);
+/* The one to be told has gone. */
+void entry_forget(struct entry *e);
 /* Hand it to the log; it is freed when it is durable. What cannot be logged is said in the journal. */
 void entry_append(struct entry *e);
 

@@ -9,6 +9,7 @@
 #include <signet/log.h>
 
 #include "broker.h"
+#include "document.h"
 #include "replay.h"
 #include "token.h"
 
@@ -47,6 +48,7 @@ job_free(struct job *j)
 	buf_done(&j->body);
 	buf_done(&j->tail);
 	buf_done(&j->op.entry);
+	buf_done(&j->op.proof);
 	identity_unref(j->who);
 	free(j);
 }
@@ -124,43 +126,15 @@ add_json(struct buf *b, const char *name, const char *text)
 	buf_json(b, text, strlen(text));
 }
 
-static bool
-is_opening_of(const struct ledger_opening *o, const char *name)
-{
-	return strcmp(o->field, name) == 0;
-}
-
-/* SHA-256(salt || text): what the entry says of an opening. */
-static void
-add_opening(struct buf *b, const struct ledger_opening *o)
-{
-	static EVP_MD_CTX *ctx;
-	uint8_t hash[32];
-	bool ok;
-
-	if (ctx == NULL)
-		ctx = EVP_MD_CTX_new();
-	ok = ctx != NULL && EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) == 1 &&
-	     EVP_DigestUpdate(ctx, o->salt, sizeof(o->salt)) == 1 &&
-	     EVP_DigestUpdate(ctx, o->text, strlen(o->text)) == 1 && EVP_DigestFinal_ex(ctx, hash, NULL) == 1;
-	if (!ok) {
-		b->failed = true;
-		return;
-	}
-	buf_str(b, ",\"");
-	buf_str(b, o->field);
-	buf_str(b, "\":\"sha256:");
-	buf_hex(b, hash, sizeof(hash));
-	buf_chr(b, '"');
-}
-
 static void
 add_openings(struct job *j, const char *const *names)
 {
 	for (; *names != NULL; names++)
 		for (size_t i = 0; i < j->opening_count; i++)
-			if (is_opening_of(&j->openings[i], *names))
-				add_opening(&j->body, &j->openings[i]);
+			if (strcmp(j->openings[i].field, *names) == 0) {
+				buf_chr(&j->body, ',');
+				opening_write(&j->body, &j->openings[i]);
+			}
 }
 
 static void

@@ -29,7 +29,6 @@ on_closed(uv_handle_t *handle)
 	buf_done(&p->out);
 	identity_unref(p->who);
 	quota_release(p->user, QUOTA_BYTES, p->charged);
-	quota_release(p->user, QUOTA_CONNECTIONS, 1);
 	quota_user_put(&p->broker->quota, p->user);
 	broker_peer_gone(p->broker, p);
 	free(p);
@@ -41,6 +40,7 @@ peer_close(struct peer *p)
 	if (p->closing)
 		return;
 	p->closing = true;
+	quota_release(p->user, QUOTA_CONNECTIONS, 1);
 	if (p->active != NULL)
 		request_abandon(p->active);
 	uv_close((uv_handle_t *)&p->poll, on_closed);
@@ -157,33 +157,62 @@ finish_or_close(struct peer *p)
 		peer_close(p);
 }
 
-void
-peer_pump(struct peer *p)
+/* Answer what is there until a call has to wait, or too much is unread. */
+static void
+take_messages(struct peer *p)
 {
 	size_t len;
 
-	if (p->pumping || p->closing)
-		return;
-	p->pumping = true;
 	while (p->active == NULL && !congested(p) && !p->closing && !p->draining) {
 		enum frame_state state = frame_next(&p->scan, &p->in, &len);
 
 		if (state == FRAME_PARTIAL)
-			break;
+			return;
 		if (state == FRAME_TOO_LONG) {
 			peer_refuse_message(p, "the message is longer than 1 MiB");
 			buf_reset(&p->in);
+			p->scan.seen = 0;
 			p->eof = true; /* where it ends is not known: answer, then close */
-			break;
+			return;
 		}
 		take_message(p, len);
 	}
+}
+
+/* Nothing else will call us: a whole message is here, and its reply has room. */
+static bool
+can_go_on(struct peer *p)
+{
+	size_t len;
+
+	return !p->closing && !p->draining && p->active == NULL && !congested(p) &&
+	       frame_next(&p->scan, &p->in, &len) == FRAME_COMPLETE;
+}
+
+void
+peer_pump(struct peer *p)
+{
+	if (p->pumping || p->closing)
+		return;
+	p->pumping = true;
+	do {
+		take_messages(p);
+		peer_flush(p); /* may make the room that the next reply needs */
+	} while (can_go_on(p));
 	p->pumping = false;
+	if (p->closing)
+		return;
 	if (p->in.len == 0)
 		buf_shrink(&p->in, 4096);
-	peer_flush(p);
-	if (!p->closing)
-		finish_or_close(p);
+	finish_or_close(p);
+}
+
+static bool
+has_gone(const struct peer *p)
+{
+	struct pollfd fd = {.fd = p->fd};
+
+	return poll(&fd, 1, 0) == 1 && (fd.revents & (POLLHUP | POLLERR)) != 0;
 }
 
 static void
@@ -202,10 +231,8 @@ read_some(struct peer *p)
 		p->in.len += (size_t)n;
 		p->progress_ms = uv_now(&p->broker->loop);
 	} else if (n == 0) {
-		struct pollfd gone = {.fd = p->fd};
-
 		p->eof = true; /* half a close leaves a reader who waits for his replies */
-		if (poll(&gone, 1, 0) == 1 && (gone.revents & (POLLHUP | POLLERR)) != 0)
+		if (has_gone(p))
 			peer_close(p);
 	} else if (errno != EAGAIN && errno != EINTR) {
 		peer_close(p);
@@ -252,6 +279,18 @@ peer_drain(struct peer *p)
 	finish_or_close(p);
 }
 
+/* At the limit: who has closed his connections a moment ago must not be told that they are still open. */
+static bool
+charge_connection(struct broker *b, struct quota_user *user)
+{
+	if (quota_charge(&b->quota, user, QUOTA_CONNECTIONS, 1))
+		return true;
+	for (struct peer *p = b->peers; p != NULL; p = p->next)
+		if (p->user == user && !p->closing && has_gone(p))
+			peer_close(p);
+	return quota_charge(&b->quota, user, QUOTA_CONNECTIONS, 1);
+}
+
 /* Charges come first: whoever may not connect costs no more than the accept. */
 static signet_err
 admit(struct broker *b, int fd, struct identity **who, struct quota_user **user)
@@ -263,7 +302,7 @@ admit(struct broker *b, int fd, struct identity **who, struct quota_user **user)
 	*user = quota_user_get(&b->quota, (*who)->peer.uid);
 	if (*user == NULL)
 		return SIGNET_ERR_MEMORY;
-	if (b->peer_count >= b->config->connections || !quota_charge(&b->quota, *user, QUOTA_CONNECTIONS, 1)) {
+	if (b->peer_count >= b->config->connections || !charge_connection(b, *user)) {
 		quota_user_put(&b->quota, *user);
 		*user = NULL;
 		return SIGNET_ERR_BUSY;

@@ -21,5 +21,10 @@ receipt_write(struct buf *out, const char *origin, const struct outcome *o)
 	buf_json(out, (const char *)o->entry, o->entry_len);
 	buf_str(out, ",\"leafHash\":\"");
 	buf_base64(out, o->leaf, 32);
-	buf_str(out, "\"}");
+	buf_chr(out, '"');
+	if (o->proof_len > 0) {
+		buf_str(out, ",\"proof\":");
+		buf_json(out, o->proof, o->proof_len);
+	}
+	buf_chr(out, '}');
 }

@@ -15,6 +15,8 @@ struct outcome { /* of one signature; borrowed bytes */
 	const uint8_t *entry;
 	size_t entry_len;
 	const uint8_t *leaf; /* 32 bytes */
+	const char *proof;   /* C2SP tlog-proof, NULL: none */
+	size_t proof_len;
 };
 
 /* "signature":..,"receipt":{..} without braces around them. */

@@ -17,6 +17,12 @@ same(const char *a, const char *b)
 	return strcmp(a, b) == 0;
 }
 
+static bool
+same_or_both_absent(const char *a, const char *b)
+{
+	return a != NULL && b != NULL ? same(a, b) : a == b;
+}
+
 /* What only a start can change. */
 static const char *
 fixed_difference(const struct config *a, const struct config *b)
@@ -35,7 +41,13 @@ fixed_difference(const struct config *a, const struct config *b)
 		return "[daemon] sandbox";
 	if (!same(a->origin, b->origin))
 		return "[log] origin";
-	return a->reserve != b->reserve ? "[log] reserve" : NULL;
+	if (a->reserve != b->reserve)
+		return "[log] reserve";
+	if (!same_or_both_absent(a->log_credential, b->log_credential))
+		return "[log] credential";
+	if (!same_or_both_absent(a->tiles, b->tiles))
+		return "[log] tiles";
+	return same_or_both_absent(a->anchor, b->anchor) ? NULL : "[log] anchor";
 }
 
 static struct token *

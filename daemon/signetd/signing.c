@@ -12,6 +12,7 @@
 #include "broker.h"
 #include "clock.h"
 #include "document.h"
+#include "log_proof.h"
 #include "permit.h"
 #include "scheme.h"
 #include "text.h"
@@ -65,6 +66,7 @@ sign_params_read(struct request *r, struct sign_params *p, struct secret **pin, 
 	p->capacity = json_member_str(params, "capacity");
 	p->on_behalf_of = json_member_str(params, "onBehalfOf");
 	p->last_try = json_is_true(json_object_get(params, "lastTry"));
+	p->proof = json_is_true(json_object_get(params, "proof"));
 	if (!take_pin(params, pin, f) || !read_timeout(params, &p->timeout_ms, f))
 		return false;
 	if (p->format != NULL && strcmp(p->format, "raw") != 0) {
@@ -109,28 +111,71 @@ hash_input(const struct signing *s, uint8_t out[LEDGER_HASH])
 /* --- the first reply again --- */
 
 static void
+read_free(struct ledger_read *read)
+{
+	buf_done(&read->entry);
+	buf_done(&read->value);
+	free(read);
+}
+
+static void
+take_row(struct signing *s, const struct ledger_read *read)
+{
+	s->outcome = (struct outcome){.sig = read->value.data, .sig_len = read->value.len, .index = read->index,
+	    .time = read->time, .entry = read->entry.data, .entry_len = read->entry.len, .leaf = read->leaf};
+}
+
+static void
+end_with_row(struct signing *s, const struct buf *proof)
+{
+	struct ledger_read *read = s->read;
+
+	s->read = NULL;
+	take_row(s, read);
+	if (proof != NULL) {
+		s->outcome.proof = (const char *)proof->data;
+		s->outcome.proof_len = proof->len;
+	}
+	end(s);
+	read_free(read);
+}
+
+static void
+on_proved(struct log_proof *p)
+{
+	struct signing *s = p->owner;
+	struct buf text;
+
+	if (s == NULL)
+		return; /* left */
+	s->proving = NULL;
+	buf_init(&text, 64 * 1024);
+	log_proof_write(&text, p);
+	end_with_row(s, &text);
+	buf_done(&text);
+}
+
+static void
 on_row(struct ledger_read *read)
 {
 	struct signing *s = read->owner;
 
 	if (s == NULL) { /* left */
-		buf_done(&read->entry);
-		buf_done(&read->value);
-		free(read);
+		read_free(read);
 		return;
 	}
-	s->read = NULL;
 	if (read->err != SIGNET_OK) {
+		s->read = NULL;
 		fault_set(&s->fault, SIGNET_ERR_LOG_UNAVAILABLE, NULL, "%s", "");
 		snprintf(s->fault.reason, sizeof(s->fault.reason), "the entry cannot be read");
-	} else {
-		s->outcome = (struct outcome){.sig = read->value.data, .sig_len = read->value.len, .index = read->index,
-		    .time = read->time, .entry = read->entry.data, .entry_len = read->entry.len, .leaf = read->leaf};
+		read_free(read);
+		end(s);
+		return;
 	}
-	end(s);
-	buf_done(&read->entry);
-	buf_done(&read->value);
-	free(read);
+	if (s->params->proof)
+		s->proving = log_proof_ask(s->r->broker, read->index, on_proved, s);
+	if (s->proving == NULL)
+		end_with_row(s, NULL);
 }
 
 static void
@@ -207,7 +252,8 @@ on_finished(struct job *j)
 	s->fault = j->fault;
 	if (j->fault.err == SIGNET_OK)
 		s->outcome = (struct outcome){.sig = j->sig, .sig_len = j->sig_len, .index = j->op.index,
-		    .time = j->op.time, .entry = j->op.entry.data, .entry_len = j->op.entry.len, .leaf = j->op.leaf};
+		    .time = j->op.time, .entry = j->op.entry.data, .entry_len = j->op.entry.len, .leaf = j->op.leaf,
+		    .proof = (const char *)j->op.proof.data, .proof_len = j->op.proof.len};
 	end(s);
 }
 
@@ -243,6 +289,7 @@ fill_job(struct signing *s, struct job *j, struct key *k, const uint8_t *input, 
 	j->wanted = p->scheme;
 	j->batch = p->batch;
 	j->last_try = p->last_try;
+	j->op.want_proof = p->proof;
 	j->source = PIN_CALL;
 	if (!charge(j, s->r, f) ||
 	    !document_take(b, j, s->document, path, p->capacity, p->on_behalf_of, f))
@@ -372,8 +419,12 @@ signing_leave(struct signing *s)
 		job_detach(s->job);
 	if (s->first != NULL)
 		replay_leave(&s->r->broker->replay, s->first, &s->waiter);
-	if (s->read != NULL)
+	if (s->proving != NULL) { /* the row is here already, and is ours */
+		s->proving->owner = NULL;
+		read_free(s->read);
+	} else if (s->read != NULL) {
 		s->read->owner = NULL;
+	}
 	secret_free(s->pin);
 	s->pin = NULL;
 }

@@ -15,7 +15,7 @@ struct sign_params { /* what all items of a call share; strings are borrowed fro
 	const char *key_name;
 	enum key_scheme scheme;
 	const char *format, *level, *scheme_word, *capacity, *on_behalf_of;
-	bool last_try;
+	bool last_try, proof;
 	unsigned timeout_ms;
 	uint64_t batch; /* 0: none */
 };
@@ -34,6 +34,7 @@ struct signing {
 	struct replay *first; /* the same request, still running */
 	struct replay_waiter waiter;
 	struct ledger_read *read;
+	struct log_proof *proving; /* for what `read` found; the read is kept meanwhile */
 
 	struct fault fault; /* err == OK: `outcome` holds during `done` */
 	struct outcome outcome;

@@ -33,6 +33,7 @@ struct lease {
 	bool shared;	    /* any permitted caller may use it */
 	bool stored;	    /* stands by the stored credential: no end */
 	uid_t owner;
+	enum pin_source source; /* of the PIN it stands by */
 	uint64_t uses;	    /* left */
 	uint64_t until_ms;  /* loop time; 0: no end */
 	uint64_t batch;	    /* only jobs of this batch; 0: any */

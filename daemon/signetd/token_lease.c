@@ -166,6 +166,7 @@ grant_lease(struct token *t, struct job *j)
 	memset(l, 0, sizeof(*l));
 	t->hand_locked = false;
 	l->stands = true;
+	l->source = j->source;
 	l->owner = j->who->peer.uid;
 	l->batch = j->batch;
 	if (j->source == PIN_STORED) {
@@ -215,9 +216,20 @@ count_pin(struct token *t, struct job *j, const struct wire_result *res)
 		t->state = TOKEN_BLOCKED;
 }
 
+static bool
+repeated_pin_failed(const struct wire_result *res)
+{
+	return res->login == WIRE_LOGIN_REJECTED || res->login == WIRE_LOGIN_BLOCKED || res->login == WIRE_LOGIN_ERROR;
+}
+
 void
 lease_result(struct token *t, struct job *j, const struct wire_result *res)
 {
+	if (!j->note && repeated_pin_failed(res)) { /* a key that wants the PIN each time got the lease's, and refused it */
+		j->source = t->lease.source;
+		j->note = true;
+		end_lease(t);
+	}
 	if (j->note)
 		count_pin(t, j, res);
 	if (j->kind == JOB_UNLOCK && res->err == SIGNET_OK)

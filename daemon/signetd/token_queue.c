@@ -18,6 +18,7 @@
 #include "permit.h"
 #include "replay.h"
 #include "scheme.h"
+#include "token/ckr.h"
 #include "token_lease.h"
 
 enum { FAST_WINDOW = 64 };
@@ -188,7 +189,7 @@ fault_of_result(struct token *t, struct job *j, const struct wire_result *res, c
 	signet_err err = res->err < SIGNET_ERR_COUNT ? (signet_err)res->err : SIGNET_ERR_TOKEN_FAILED;
 	const char *name = t->conf->name;
 
-	snprintf(detail, size, "%s 0x%x", res->stage, res->rv);
+	snprintf(detail, size, "%s %s", res->stage, ckr_name(res->rv));
 	switch (err) {
 	case SIGNET_ERR_PIN_INCORRECT:
 		fault_set(&j->fault, err, name, "the token refused the PIN; nothing was signed");
@@ -214,8 +215,8 @@ fault_of_result(struct token *t, struct job *j, const struct wire_result *res, c
 		fault_set(&j->fault, err, "scheme", "the token does not offer this scheme for this key");
 		break;
 	default:
-		fault_set(&j->fault, SIGNET_ERR_TOKEN_FAILED, name, "the token failed at \"%s\" (0x%x)", res->stage, res->rv);
-		snprintf(j->fault.reason, sizeof(j->fault.reason), "%s 0x%x", res->stage, res->rv);
+		fault_set(&j->fault, SIGNET_ERR_TOKEN_FAILED, name, "the token failed at \"%s\" (%s)", res->stage, ckr_name(res->rv));
+		snprintf(j->fault.reason, sizeof(j->fault.reason), "%s %s", res->stage, ckr_name(res->rv));
 		break;
 	}
 }
