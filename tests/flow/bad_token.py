@@ -17,6 +17,7 @@ class BadToken(flow.SandboxTest):
     @classmethod
     def prepare(cls, box):
         box.use_faults(f"sign-timeout = {int(DEADLINE * 1000)}ms\nlogin-timeout = 2s\n")
+        box.crashes_wanted = True
 
     def setUp(self):
         self.box.fault()

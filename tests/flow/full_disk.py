@@ -9,7 +9,7 @@ import os
 import flow
 from varlink import SIGNER, SERVICE, VarlinkError
 
-TMPFS_BYTES = 8 << 20
+TMPFS_BYTES = 64 << 20  # more than the traffic of this test needs
 
 
 class FullDisk(flow.SandboxTest):
@@ -64,7 +64,7 @@ class FullDisk(flow.SandboxTest):
         for n in range(2):
             with self.subTest(n):
                 out = self.box.path(f"out-{n}")
-                load = self.box.start_load("ec", connections=8, count=4000, out=out)
+                load = self.box.start_load("ec", connections=8, count=1000, out=out)
                 flow.until(lambda: os.path.exists(out) and os.path.getsize(out) > 20000, what="traffic")
                 self.fill()
                 flow.until(self.refused, what="LogUnavailable")

@@ -27,6 +27,16 @@ class SlowPeers(flow.SandboxTest):
     def prepare(cls, box):
         box.append_config(f"[limits]\nconnections-per-uid = {CONNECTIONS}\njobs-per-uid = {JOBS}\nbytes-per-uid = {BYTES}\n")
 
+    def setUp(self):
+        """The connections of the test before are gone."""
+        flow.until(self.is_alone, what="the end of the other connections")
+
+    def is_alone(self):
+        try:
+            return self.box.status()["connections"] == 1
+        except (VarlinkError, Closed, ConnectionResetError, BrokenPipeError):
+            return False
+
     def stuff(self, connection, message, limit):
         """Send until the daemon stops reading; bytes that were taken."""
         connection.socket.settimeout(2)

@@ -16,6 +16,10 @@ RECOVERY_SECONDS = 5 if flow.SANITIZED else 1
 
 
 class WorkerKilled(flow.SandboxTest):
+    @classmethod
+    def prepare(cls, box):
+        box.crashes_wanted = True
+
     def kill_one(self, how):
         """(errors the clients saw, seconds until the next signature)"""
         out = self.box.path(f"out-{how}")
