@@ -241,6 +241,56 @@ case_append(struct ledger_case *c, const char *kind, const char *body)
 	return op.index;
 }
 
+enum { FILL = 256 };
+
+struct fill {
+	struct ledger_op ops[FILL];
+	char bodies[FILL][512];
+	uint64_t left;
+	bool done;
+};
+
+static void
+on_filled(struct ledger_op *op)
+{
+	struct fill *f = op->owner;
+
+	assert_int_equal(op->err, SIGNET_OK);
+	buf_done(&op->entry);
+	f->done = --f->left == 0;
+}
+
+static void
+plain_body(void *arg, uint64_t i, char out[512])
+{
+	(void)arg;
+	snprintf(out, 512, "\"pid\":%llu", (unsigned long long)i);
+}
+
+void
+case_fill(struct ledger_case *c, uint64_t n, void (*body)(void *arg, uint64_t i, char out[512]), void *arg)
+{
+	struct fill *f = calloc(1, sizeof(*f));
+
+	assert_non_null(f);
+	for (uint64_t at = 0; at < n;) {
+		size_t batch = n - at < FILL ? (size_t)(n - at) : FILL;
+
+		f->left = batch;
+		f->done = false;
+		for (size_t i = 0; i < batch; i++, at++) {
+			(body != NULL ? body : plain_body)(arg, at, f->bodies[i]);
+			f->ops[i] = case_append_op("sign", f->bodies[i]);
+			f->ops[i].done = on_filled;
+			f->ops[i].owner = f;
+			ledger_submit(c->log, &f->ops[i]);
+		}
+		ledger_hand_over(c->log, 1);
+		case_until(c, &f->done);
+	}
+	free(f);
+}
+
 static void
 on_read(struct ledger_read *r)
 {

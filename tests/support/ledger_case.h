@@ -54,6 +54,13 @@ struct ledger_op case_append_op(const char *kind, const char *body);
 uint64_t case_claim(struct ledger_case *c, const char *body);
 uint64_t case_append(struct ledger_case *c, const char *kind, const char *body);
 
+/*
+ * Append many. body(arg, i, out) writes the members of the entry that will be the i-th of these, at most 512 bytes.
+ * NULL: "\"pid\":<i>".
+ */
+void case_fill(
+    struct ledger_case *c, uint64_t n, void (*body)(void *arg, uint64_t i, char out[512]), void *arg);
+
 /* Read one row; the caller owns entry and value. */
 signet_err case_read(struct ledger_case *c, uint64_t index, struct ledger_read *r);
 
