@@ -174,25 +174,55 @@ roots_upwards(const struct descent *d, tlog_get get, void *arg, struct tlog_proo
 	return SIGNET_OK;
 }
 
+/* From the range [low, high) to the one of `width` leaves that holds `index`. */
+static void
+descend(struct descent *d, uint64_t low, uint64_t high, uint64_t index, uint64_t width)
+{
+	while (high - low > width) {
+		uint64_t middle = low + half(high - low);
+
+		if (index < middle) {
+			pass(d, middle, high);
+			high = middle;
+		} else {
+			pass(d, low, middle);
+			low = middle;
+		}
+	}
+}
+
 signet_err
 tlog_prove_inclusion(uint64_t index, uint64_t size, tlog_get get, void *arg, struct tlog_proof *p)
 {
-	uint64_t low = 0, high = size;
 	struct descent d = {0};
 
 	if (index >= size || size > INT64_MAX)
 		return SIGNET_ERR_ARGUMENT;
-	while (high - low > 1) {
-		uint64_t middle = low + half(high - low);
+	descend(&d, 0, size, index, 1);
+	return roots_upwards(&d, get, arg, p);
+}
 
-		if (index < middle) {
-			pass(&d, middle, high);
-			high = middle;
-		} else {
-			pass(&d, low, middle);
-			low = middle;
-		}
-	}
+/*
+ * Below a complete subtree every step of an inclusion proof is inside it: its first `level` hashes. What is left
+ * proves leaf `number` of the tree whose leaves are the subtrees of that level and, last, what remains.
+ */
+signet_err
+tlog_check_node(unsigned level, uint64_t number, uint64_t size, const uint8_t node[TLOG_HASH],
+    const struct tlog_proof *p, const uint8_t root[TLOG_HASH])
+{
+	if (level >= TLOG_LEVELS || number >= size >> level)
+		return SIGNET_ERR_VERIFY;
+	return tlog_check_inclusion(number, ((size - 1) >> level) + 1, node, p, root);
+}
+
+signet_err
+tlog_prove_node(unsigned level, uint64_t number, uint64_t size, tlog_get get, void *arg, struct tlog_proof *p)
+{
+	struct descent d = {0};
+
+	if (level >= TLOG_LEVELS || number >= size >> level || size > INT64_MAX)
+		return SIGNET_ERR_ARGUMENT;
+	descend(&d, 0, size, number << level, (uint64_t)1 << level);
 	return roots_upwards(&d, get, arg, p);
 }
 

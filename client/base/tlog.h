@@ -13,6 +13,7 @@ enum {
 	TLOG_HASH = 32,
 	TLOG_PROOF_MAX = 64,
 	TLOG_TILE = 256,
+	TLOG_LEVELS = 64,
 	TLOG_TILE_PATH = 64, /* room for any path of a tile and its NUL */
 };
 
@@ -43,6 +44,27 @@ must_check signet_err tlog_prove_inclusion(uint64_t index, uint64_t size, tlog_g
 must_check signet_err tlog_prove_consistency(uint64_t first, uint64_t second, tlog_get get, void *arg,
     struct tlog_proof *p);
 must_check signet_err tlog_root(uint64_t size, tlog_get get, void *arg, uint8_t out[TLOG_HASH]);
+
+/* The same for one node: subtree (level, number), which is complete, in a tree of `size` leaves. */
+must_check signet_err tlog_check_node(unsigned level, uint64_t number, uint64_t size, const uint8_t node[TLOG_HASH],
+    const struct tlog_proof *p, const uint8_t root[TLOG_HASH]);
+must_check signet_err tlog_prove_node(unsigned level, uint64_t number, uint64_t size, tlog_get get, void *arg,
+    struct tlog_proof *p);
+
+/* A tree that grows: one hash per set bit of its size. Zero-initialised: empty. */
+struct tlog_tree {
+	uint64_t size;
+	uint8_t node[TLOG_LEVELS][TLOG_HASH]; /* node[l] is valid where bit l of size is set */
+};
+
+/*
+ * Append one leaf. `completed` gets the roots of the subtrees of 2, 4, 8, ... leaves that it completed; returns
+ * their number.
+ */
+unsigned tlog_tree_push(struct tlog_tree *t, const uint8_t leaf[TLOG_HASH], uint8_t completed[TLOG_LEVELS][TLOG_HASH]);
+void tlog_tree_root(const struct tlog_tree *t, uint8_t out[TLOG_HASH]);
+/* Go on from a tree of `size` leaves. Errors of `get`. */
+must_check signet_err tlog_tree_load(struct tlog_tree *t, uint64_t size, tlog_get get, void *arg);
 
 /* C2SP tlog-proof: "c2sp.org/tlog-proof@v1\nindex N\n<hashes>\n\n<checkpoint>". */
 void tlog_proof_write(struct buf *out, uint64_t index, const struct tlog_proof *p, const char *checkpoint, size_t len);

@@ -1,5 +1,5 @@
 /*
- * client/base/tlog.c, tlog_hash.c, tlog_text.c: every proof of every small tree against the recursive definitions
+ * client/base/tlog.c, tlog_tree.c, tlog_hash.c, tlog_text.c: every proof of every small tree against the recursive definitions
  * [RFC 6962, 2.1.1, 2.1.2].
  */
 #include <stdlib.h>
@@ -333,6 +333,55 @@ no_changed_consistency_proof_holds(void **state)
 }
 
 static void
+every_complete_subtree_has_a_proof_that_holds(void **state)
+{
+	struct tlog_proof p;
+	uint8_t node[TLOG_HASH];
+
+	(void)state;
+	for (size_t n = 1; n <= SIZES; n += n < 70 ? 1 : 23) {
+		for (unsigned level = 0; n >> level > 0; level++) {
+			for (size_t i = 0; i < n >> level; i++) {
+				memcpy(node, remembered_root(i << level, (i + 1) << level), TLOG_HASH);
+				assert_int_equal(tlog_prove_node(level, i, n, get, &n, &p), SIGNET_OK);
+				assert_int_equal(
+				    tlog_check_node(level, i, n, node, &p, remembered_root(0, n)), SIGNET_OK);
+				node[3] ^= 8;
+				assert_int_equal(tlog_check_node(level, i, n, node, &p, remembered_root(0, n)),
+				    SIGNET_ERR_VERIFY);
+			}
+			assert_int_equal(
+			    tlog_prove_node(level, n >> level, n, get, &n, &p), SIGNET_ERR_ARGUMENT);
+			assert_int_equal(tlog_check_node(level, n >> level, n, node, &p, remembered_root(0, n)),
+			    SIGNET_ERR_VERIFY);
+		}
+	}
+}
+
+static void
+growing_tree_has_the_roots_of_the_definition(void **state)
+{
+	uint8_t root[TLOG_HASH], completed[TLOG_LEVELS][TLOG_HASH];
+	struct tlog_tree tree = {0}, loaded;
+
+	(void)state;
+	for (size_t n = 1; n <= SIZES; n++) {
+		unsigned count = tlog_tree_push(&tree, leaves[n - 1], completed);
+
+		assert_int_equal(tree.size, n);
+		assert_int_equal(count, __builtin_ctzl(n));
+		for (unsigned level = 1; level <= count; level++)
+			assert_memory_equal(
+			    completed[level - 1], remembered_root(n - ((size_t)1 << level), n), TLOG_HASH);
+		tlog_tree_root(&tree, root);
+		assert_memory_equal(root, remembered_root(0, n), TLOG_HASH);
+		assert_int_equal(tlog_tree_load(&loaded, n, get, &n), SIGNET_OK);
+		tlog_tree_root(&loaded, root);
+		assert_memory_equal(root, remembered_root(0, n), TLOG_HASH);
+	}
+}
+
+static void
 empty_tree_is_extended_by_every_tree(void **state)
 {
 	struct tlog_proof p = {.count = 7};
@@ -637,6 +686,8 @@ main(void)
 	    cmocka_unit_test(no_changed_inclusion_proof_holds),
 	    cmocka_unit_test(inclusion_proof_holds_for_no_other_index),
 	    cmocka_unit_test(no_changed_consistency_proof_holds),
+	    cmocka_unit_test(every_complete_subtree_has_a_proof_that_holds),
+	    cmocka_unit_test(growing_tree_has_the_roots_of_the_definition),
 	    cmocka_unit_test(empty_tree_is_extended_by_every_tree),
 	    cmocka_unit_test(nothing_is_included_in_the_empty_tree),
 	    cmocka_unit_test(refuses_places_that_are_not_in_the_tree),
