@@ -35,8 +35,9 @@ struct job {
 	struct picked key;
 	struct pin pin;
 	unsigned timeout_ms;
-	bool progress; /* a line on the terminal that counts */
-	bool ended;    /* the daemon's last word was printed: what is open ended with it */
+	bool progress;  /* a line on the terminal that counts */
+	bool recovered; /* after a lost answer it was asked what became of the files */
+	bool ended;     /* the daemon's last word was printed: what is open ended with it */
 };
 
 /* sign_files.c: the files, where their signatures go, their digests. CTL_OK, or the exit code. */

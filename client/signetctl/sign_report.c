@@ -147,7 +147,7 @@ sign_report(struct job *j)
 {
 	end_progress(j);
 	/* one file that the daemon refused: its sentence was printed, there is no more to say */
-	if (j->count > 1 || !j->ended)
+	if (j->count > 1 || !j->ended || j->recovered || j->files[0].code == CTL_UNSURE)
 		report_bad(j);
 	if (given(j->c, OPT_JSON) && report_json(j) != CTL_OK)
 		return CTL_FAILED;

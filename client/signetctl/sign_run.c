@@ -14,6 +14,8 @@
 #include "out.h"
 #include "sign.h"
 
+enum { RECOVER_MS = 5000 }; /* a daemon that was silent before is not waited for as long again */
+
 struct chunk { /* one call of SignBatch */
 	struct job *job;
 	struct file *files[SIGNET_BATCH_MAX];
@@ -130,15 +132,26 @@ ask_again(struct job *j, struct file *f)
 	signet_result_free(r);
 }
 
+static bool
+reconnect(struct job *j)
+{
+	signet_close(j->c->conn);
+	j->c->conn = NULL;
+	return signet_connect(&j->c->conn, j->c->value[OPT_SOCKET]) == SIGNET_OK &&
+	       signet_set_timeout(j->c->conn, RECOVER_MS) == SIGNET_OK;
+}
+
+/* No answer came, or the connection broke: ask once what became of each file that is open. */
 static void
 recover(struct job *j)
 {
+	/* an error that the daemon sent itself leaves the connection alive */
+	bool alive = signet_error_name(j->c->conn)[0] != '\0';
 	size_t i;
 
-	signet_close(j->c->conn);
-	j->c->conn = NULL;
-	if (signet_connect(&j->c->conn, j->c->value[OPT_SOCKET]) != SIGNET_OK)
+	if (!alive && !reconnect(j))
 		return;
+	j->recovered = true;
 	for (i = 0; i < j->count; i++) {
 		if (j->files[i].state == FILE_WAITING)
 			ask_again(j, &j->files[i]);
@@ -151,7 +164,7 @@ close_open(struct job *j, signet_err err, int code)
 {
 	size_t i;
 
-	if (err == SIGNET_ERR_IO || (err == SIGNET_ERR_TIMEOUT && signet_error_name(j->c->conn)[0] == '\0'))
+	if (err == SIGNET_ERR_IO || err == SIGNET_ERR_TIMEOUT)
 		recover(j);
 	for (i = 0; i < j->count; i++) {
 		struct file *f = &j->files[i];
