@@ -4,8 +4,9 @@
 #include "broker.h"
 #include "clock.h"
 #include "dispatch.h"
-#include "journal.h"
+#include "ledger/proof.h"
 #include "token.h"
+#include "warnings.h"
 
 static void
 hex_text(char *out, const uint8_t *bytes, size_t n)
@@ -28,6 +29,17 @@ config_hash(const struct broker *b)
 	return json_string(text);
 }
 
+/* Entries that the newest signed checkpoint covers. */
+static uint64_t
+signed_size(const struct broker *b)
+{
+	struct checkpoint head;
+	const char *note;
+	size_t len;
+
+	return ledger_head(b->log, &head, &note, &len) ? head.size : 0;
+}
+
 static json_t *
 describe_log(const struct broker *b)
 {
@@ -35,8 +47,8 @@ describe_log(const struct broker *b)
 	unsigned us, ops;
 
 	ledger_last_commit(b->log, &us, &ops);
-	return json_pack("{s:s,s:I,s:b,s:o,s:i,s:i}", "origin", b->config->origin, "size",
-	    (json_int_t)ledger_size(b->log), "available", ledger_available(b->log), "reason",
+	return json_pack("{s:s,s:I,s:I,s:b,s:o,s:i,s:i}", "origin", b->config->origin, "size",
+	    (json_int_t)ledger_size(b->log), "signedSize", (json_int_t)signed_size(b), "available", ledger_available(b->log), "reason",
 	    why[0] != '\0' ? json_string(why) : json_null(), "commitMicroseconds", (int)us, "commitOperations",
 	    (int)ops);
 }
@@ -62,12 +74,12 @@ method_status(struct request *r)
 	for (size_t i = 0; i < b->token_count; i++)
 		json_array_append_new(tokens, describe_token(b->tokens[i]));
 	clock_format(b->started_us, started);
-	request_reply(r, json_pack("{s:s,s:i,s:s,s:I,s:i,s:I,s:I,s:I,s:s,s:b,s:o,s:o,s:o}", "version", SIGNET_VERSION,
+	request_reply(r, json_pack("{s:s,s:i,s:s,s:I,s:i,s:I,s:I,s:I,s:s,s:b,s:o,s:o,s:o,s:o}", "version", SIGNET_VERSION,
 			     "pid", (int)getpid(), "started", started, "uptimeSeconds",
 			     (json_int_t)((now - b->started_us) / 1000000), "connections", (int)b->peer_count, "calls",
 			     (json_int_t)b->counters.calls, "protocolErrors", (json_int_t)b->counters.protocol_errors,
 			     "refusals", (json_int_t)b->counters.refusals, "clock", clock_state(NULL), "sandbox",
-			     b->config->sandbox, "config", config_hash(b), "log", describe_log(b), "tokens", tokens));
+			     b->config->sandbox, "config", config_hash(b), "log", describe_log(b), "tokens", tokens, "warnings", warnings_list(b)));
 }
 
 void
