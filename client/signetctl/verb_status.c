@@ -37,6 +37,7 @@ print_log(const json_t *log)
 {
 	print_text(_("signing log"), log, "origin");
 	print_number(_("log entries"), log, "size");
+	print_number(_("covered by a signature"), log, "signedSize");
 	print_label(_("log can be written"));
 	puts(json_is_true(json_object_get(log, "available")) ? _("yes") : _("no: nothing is signed"));
 	print_text(_("reason"), log, "reason");
@@ -80,6 +81,22 @@ print_tokens(const json_t *tokens)
 }
 
 static void
+print_warnings(const json_t *warnings)
+{
+	const json_t *w;
+	size_t i;
+
+	json_array_foreach(warnings, i, w)
+	{
+		if (i == 0)
+			printf("\n%s\n", _("Look at:"));
+		fputs("  - ", stdout);
+		print_safe(stdout, json_string_value(w));
+		putchar('\n');
+	}
+}
+
+static void
 print_status(const json_t *s)
 {
 	const char *started = json_string_value(json_object_get(s, "started"));
@@ -103,6 +120,7 @@ print_status(const json_t *s)
 	print_log(json_object_get(s, "log"));
 	if (json_array_size(json_object_get(s, "tokens")) > 0)
 		print_tokens(json_object_get(s, "tokens"));
+	print_warnings(json_object_get(s, "warnings"));
 }
 
 int
