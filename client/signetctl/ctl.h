@@ -132,8 +132,8 @@ int print_list_json(struct ctl *c, const char *method, const char *parameters, c
 struct libscols_table;
 struct libscols_table *table_new(const char *const *headings, size_t count);
 void table_row(struct libscols_table *t, const char *const *cells, size_t count); /* NULL cells are empty */
-void table_print(struct libscols_table *t); /* and free it */
-void table_to_stderr(struct libscols_table *t);
+void table_print(struct libscols_table *t, FILE *f);
+void table_freep(struct libscols_table **t); /* for owned() */
 
 /* {"name": value} as text for signet_call, NULL where value is NULL. free() it. */
 char *json_text_of(const char *name, const char *value);

@@ -45,7 +45,7 @@ show_choices(struct libscols_table *table)
 {
 	int code = fail_text(CTL_USAGE, _("there are several keys: choose one with --key"));
 
-	table_to_stderr(table);
+	table_print(table, stderr);
 	return code;
 }
 
@@ -53,7 +53,8 @@ static int
 pick_only(struct picked *p, struct ctl *c)
 {
 	static const char *const headings[] = {N_("KEY"), N_("HOLDER"), N_("TOKEN"), N_("STATE")};
-	struct choices choices = {.first = p, .table = table_new(headings, array_len(headings))};
+	owned(table_freep) struct libscols_table *table = table_new(headings, array_len(headings));
+	struct choices choices = {.first = p, .table = table};
 	signet_err err;
 
 	err = signet_keys(c->conn, NULL, add_choice, &choices);
@@ -62,7 +63,7 @@ pick_only(struct picked *p, struct ctl *c)
 	if (choices.count == 0)
 		return fail_text(CTL_REFUSED,
 		    _("there is no key that you may sign with: ask the administrator for a rule"));
-	return choices.count == 1 ? CTL_OK : show_choices(choices.table);
+	return choices.count == 1 ? CTL_OK : show_choices(table);
 }
 
 int

@@ -205,15 +205,14 @@ table_row(struct libscols_table *t, const char *const *cells, size_t count)
 }
 
 void
-table_print(struct libscols_table *t)
+table_print(struct libscols_table *t, FILE *f)
 {
+	(void)scols_table_set_stream(t, f);
 	(void)scols_print_table(t);
-	scols_unref_table(t);
 }
 
 void
-table_to_stderr(struct libscols_table *t)
+table_freep(struct libscols_table **t)
 {
-	(void)scols_table_set_stream(t, stderr);
-	table_print(t);
+	scols_unref_table(*t);
 }

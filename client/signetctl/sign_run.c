@@ -126,7 +126,7 @@ ask_again(struct job *j, struct file *f)
 	if (err == SIGNET_OK)
 		file_signed(j, f, r);
 	else if (err == SIGNET_ERR_REQUEST_NOT_FOUND)
-		file_fail(f, CTL_LATER, "%s", _("not signed: the connection was lost before"));
+		file_fail(f, CTL_LATER, "%s", _("not signed: the request did not get that far"));
 	else
 		file_refused(f, err, signet_error_message(j->c->conn));
 	signet_result_free(r);

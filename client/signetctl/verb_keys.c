@@ -19,7 +19,7 @@ list_keys(struct ctl *c, const char *name)
 {
 	static const char *const headings[] = {N_("KEY"), N_("USE"), N_("ALGORITHM"), N_("TOKEN"),
 	    N_("STATE"), N_("HOLDER"), N_("VALID UNTIL"), N_("REMARK")};
-	struct libscols_table *table;
+	owned(table_freep) struct libscols_table *table = NULL;
 	signet_err err;
 	int code;
 
@@ -30,7 +30,7 @@ list_keys(struct ctl *c, const char *name)
 	err = signet_keys(c->conn, name, add_key, table);
 	if (err != SIGNET_OK)
 		return fail_call(c, err);
-	table_print(table);
+	table_print(table, stdout);
 	return CTL_OK;
 }
 

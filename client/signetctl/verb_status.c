@@ -58,7 +58,7 @@ print_tokens(const json_t *tokens)
 {
 	static const char *const headings[] = {
 	    N_("TOKEN"), N_("STATE"), N_("WAITING"), N_("SIGNED"), N_("FAILED"), N_("STARTS"), N_("REMARK")};
-	struct libscols_table *table = table_new(headings, array_len(headings));
+	owned(table_freep) struct libscols_table *table = table_new(headings, array_len(headings));
 	const json_t *t;
 	size_t i;
 
@@ -77,7 +77,7 @@ print_tokens(const json_t *tokens)
 		free(starts);
 	}
 	putchar('\n');
-	table_print(table);
+	table_print(table, stdout);
 }
 
 static void
@@ -88,6 +88,8 @@ print_warnings(const json_t *warnings)
 
 	json_array_foreach(warnings, i, w)
 	{
+		if (!json_is_string(w))
+			continue;
 		if (i == 0)
 			printf("\n%s\n", _("Look at:"));
 		fputs("  - ", stdout);

@@ -58,7 +58,7 @@ list_tokens(struct ctl *c, const char *name)
 {
 	static const char *const headings[] = {N_("TOKEN"), N_("STATE"), N_("HOLDER"), N_("SERIAL NUMBER"),
 	    N_("KEYS"), N_("UNLOCKED"), N_("REMARK")};
-	struct libscols_table *table;
+	owned(table_freep) struct libscols_table *table = NULL;
 	signet_err err;
 	int code;
 
@@ -69,7 +69,7 @@ list_tokens(struct ctl *c, const char *name)
 	err = signet_tokens(c->conn, name, add_token, table);
 	if (err != SIGNET_OK)
 		return fail_call(c, err);
-	table_print(table);
+	table_print(table, stdout);
 	return CTL_OK;
 }
 
@@ -146,21 +146,21 @@ print_unlocked(struct ctl *c, const char *token, unsigned uses, const char *unti
 	return CTL_OK;
 }
 
+struct wish {
+	unsigned long uses, seconds; /* 0: what the daemon gives */
+};
+
 static int
-unlock(struct ctl *c, struct pin *pin, const char *token)
+unlock(struct ctl *c, struct pin *pin, const char *token, const struct wish *wish)
 {
-	unsigned long uses = 0, seconds = 0;
 	unsigned granted = 0;
 	char until[32];
 	signet_err err;
 	int code;
 
-	if (!option_number(c, OPT_USES, 1, 1000000, &uses) ||
-	    !option_number(c, OPT_SECONDS, 1, 86400, &seconds))
-		return CTL_USAGE;
 	code = pin_need(pin, c, token);
 	while (code == CTL_OK) {
-		err = signet_unlock(c->conn, token, pin->pin, (unsigned)uses, (unsigned)seconds,
+		err = signet_unlock(c->conn, token, pin->pin, (unsigned)wish->uses, (unsigned)wish->seconds,
 		    pin->last_try, &granted, until);
 		if (err == SIGNET_OK)
 			return print_unlocked(c, token, granted, until);
@@ -173,10 +173,14 @@ unlock(struct ctl *c, struct pin *pin, const char *token)
 int
 verb_unlock(struct ctl *c)
 {
+	struct wish wish = {0};
 	struct pin pin;
 	char *token;
 	int code;
 
+	if (!option_number(c, OPT_USES, 1, 1000000, &wish.uses) ||
+	    !option_number(c, OPT_SECONDS, 1, 86400, &wish.seconds))
+		return CTL_USAGE;
 	code = ctl_connect(c);
 	if (code != CTL_OK)
 		return code;
@@ -185,7 +189,7 @@ verb_unlock(struct ctl *c)
 		return code;
 	code = pin_start(&pin, c);
 	if (code == CTL_OK)
-		code = unlock(c, &pin, token);
+		code = unlock(c, &pin, token, &wish);
 	pin_done(&pin);
 	free(token);
 	return code;

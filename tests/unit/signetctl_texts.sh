@@ -9,7 +9,7 @@ dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 xgettext --from-code=UTF-8 -k_ -kN_ -kngettext:1,2 -kX:3 -o "$dir/signet.pot" "$sources"/*.[ch] "$header"
 for po in "$@"; do
-	msgcmp "$po" "$dir/signet.pot"
+	msgcmp "$po" "$dir/signet.pot" || { echo "translate the new texts in $po"; exit 1; }
 	ours=$(msgattrib --no-obsolete "$po" | grep -c '^msgid ')
 	theirs=$(grep -c '^msgid ' "$dir/signet.pot")
 	[ "$ours" -eq "$theirs" ] || { echo "$po: $ours texts, signetctl has $theirs"; exit 1; }
