@@ -23,12 +23,12 @@ enum {
 /* Something that signs. */
 struct target {
 	const char *name;
-	bool signet;	    /* else a PKCS #11 module */
+	bool signet;        /* else a PKCS #11 module */
 	const char *socket; /* of signetd */
 	const char *module; /* path of the module */
 	const char *token;  /* label of the token */
 	const char *pin;    /* of a throw-away token: a `secret` would be empty in the client processes */
-	pid_t server;	    /* its processes are charged; 0: none */
+	pid_t server;       /* its processes are charged; 0: none */
 };
 
 /* One thread's way to sign. */

@@ -22,8 +22,8 @@ struct pkcs11 {
 enum { SLOTS_MAX = 64, SIGNATURE_MAX = 1024 };
 
 /* SEQUENCE { SEQUENCE { sha256, NULL }, OCTET STRING } without its 32 bytes [RFC 8017, 9.2] */
-static const uint8_t digest_info[] = {0x30, 0x31, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04,
-    0x02, 0x01, 0x05, 0x00, 0x04, 0x20};
+static const uint8_t digest_info[] = {0x30, 0x31, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03,
+    0x04, 0x02, 0x01, 0x05, 0x00, 0x04, 0x20};
 
 static bool
 complain(const char *what, CK_RV rv)
@@ -69,7 +69,7 @@ label_is(const CK_TOKEN_INFO *info, const char *label)
 	size_t len = strlen(label);
 
 	return len <= sizeof(info->label) && memcmp(info->label, label, len) == 0 &&
-	    (len == sizeof(info->label) || info->label[len] == ' ');
+	       (len == sizeof(info->label) || info->label[len] == ' ');
 }
 
 static bool

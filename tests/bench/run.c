@@ -58,7 +58,7 @@ own_cpu_ns(void)
 	getrusage(RUSAGE_SELF, &u);
 	return ((uint64_t)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1000000 +
 		   (uint64_t)(u.ru_utime.tv_usec + u.ru_stime.tv_usec)) *
-	    1000;
+	       1000;
 }
 
 static void *

@@ -82,16 +82,17 @@ static void
 print_head(const struct bench *b, const char *key)
 {
 	printf("\nkey %s, %g s a run, median of %u interleaved rounds\n", key, b->seconds, b->rounds);
-	printf("%23s %9s  %-15s  %-23s  %s\n", "", "", "ratio to", "CPU us per signature", "latency, us");
-	printf("clients %-15s %9s  %7s %7s  %7s %7s %7s  %7s %7s %6s\n", "", "sign/s", "p11-kit", "module", "client",
-	    "server", "workers", "p50", "p99", "ratio");
+	printf("%30s %9s  %15s  %23s  %22s\n", "", "", "ratio to", "CPU us per signature", "latency in us");
+	printf("%-30s %9s  %7s %7s  %7s %7s %7s  %7s %7s %6s\n", "processes x threads", "sign/s", "p11-kit",
+	    "module", "client", "server", "workers", "p50", "p99", "ratio");
 }
 
 /* kit: p11-kit's row with as many clients; module: what this process does on its own. NULL: no such row. */
 static void
 print_row(const struct bench *b, const struct row *row, const struct row *kit, const struct row *module)
 {
-	printf("%3u x %u %-16s %9.0f  ", row->clients, row->threads, row->target->name, MEMBER(row, per_second));
+	printf("%3u x %u  %-21s %9.0f  ", row->clients, row->threads, row->target->name,
+	    MEMBER(row, per_second));
 	if (kit != NULL)
 		printf("%7.2f ", RATIO(row, kit, per_second));
 	else
@@ -128,7 +129,8 @@ make_rows(const struct bench *b, struct row *rows)
 		rows[n++] = (struct row){.target = &b->module, .clients = 1, .threads = threads};
 	for (unsigned c = 0; c < b->count_count; c++)
 		for (unsigned i = 0; i < b->servers; i++)
-			rows[n++] = (struct row){.target = &b->server[i], .clients = b->counts[c], .threads = 1};
+			rows[n++] =
+			    (struct row){.target = &b->server[i], .clients = b->counts[c], .threads = 1};
 	return n;
 }
 
@@ -145,14 +147,17 @@ static void
 print_rows(const struct bench *b, const struct row *rows, unsigned n)
 {
 	for (unsigned i = 0; i < n; i++) {
-		const struct row *module = rows[0].target == &b->module ? &rows[rows[i].clients > 1 ? 1 : 0] : NULL;
+		const struct row *module =
+		    rows[0].target == &b->module ? &rows[rows[i].clients > 1 ? 1 : 0] : NULL;
 		bool server = rows[i].target->server > 0;
 
-		print_row(b, &rows[i], server ? row_of_kit(rows, n, rows[i].clients) : NULL, server ? module : NULL);
+		print_row(b, &rows[i], server ? row_of_kit(rows, n, rows[i].clients) : NULL,
+		    server ? module : NULL);
 	}
 	for (unsigned i = n - b->servers; i < n; i++)
-		printf("memory of %s with %u clients: %.1f MiB private, all its processes\n", rows[i].target->name,
-		    rows[i].clients, (double)rows[i].round[b->rounds - 1].memory / (1 << 20));
+		printf("memory of %s with %u clients: %.1f MiB private, all its processes\n",
+		    rows[i].target->name, rows[i].clients,
+		    (double)rows[i].round[b->rounds - 1].memory / (1 << 20));
 }
 
 static void
@@ -175,7 +180,8 @@ bench_key(const struct bench *b, const char *key)
 static void
 bench_first(const struct bench *b)
 {
-	printf("\nfrom nothing to the first signature (key %s, median of %d new processes)\n", b->keys[0], FIRSTS);
+	printf("\nfrom nothing to the first signature (key %s, median of %d new processes)\n", b->keys[0],
+	    FIRSTS);
 	for (unsigned i = 0; i < b->servers; i++) {
 		double v[FIRSTS];
 
@@ -191,10 +197,9 @@ bench_first(const struct bench *b)
 static void
 usage(void)
 {
-	fprintf(stderr,
-	    "signet-bench [--signet NAME,SOCKET,PID]... [--p11-kit MODULE,PID] [--module PATH]\n"
-	    "             [--token LABEL --pin-file FILE] [--keys ec,rsa] [--clients 1,8,64]\n"
-	    "             [--rounds 5] [--seconds 2]\n");
+	fprintf(stderr, "signet-bench [--signet NAME,SOCKET,PID]... [--p11-kit MODULE,PID] [--module PATH]\n"
+			"             [--token LABEL --pin-file FILE] [--keys ec,rsa] [--clients 1,8,64]\n"
+			"             [--rounds 5] [--seconds 2]\n");
 	exit(2);
 }
 
@@ -285,12 +290,23 @@ option(struct bench *b, int o, char *arg)
 		for (b->count_count = 0; b->count_count < n; b->count_count++)
 			b->counts[b->count_count] = number(w[b->count_count], CLIENTS_MAX);
 		break;
-	case 'm': b->module.module = arg; break;
-	case 't': b->module.token = arg; break;
-	case 'f': read_pin(b, arg); break;
-	case 'r': b->rounds = number(arg, ROUNDS_MAX); break;
-	case 'd': b->seconds = strtod(arg, NULL); break;
-	default: usage();
+	case 'm':
+		b->module.module = arg;
+		break;
+	case 't':
+		b->module.token = arg;
+		break;
+	case 'f':
+		read_pin(b, arg);
+		break;
+	case 'r':
+		b->rounds = number(arg, ROUNDS_MAX);
+		break;
+	case 'd':
+		b->seconds = strtod(arg, NULL);
+		break;
+	default:
+		usage();
 	}
 }
 
@@ -301,7 +317,8 @@ options(struct bench *b, int argc, char **argv)
 	    {"p11-kit", required_argument, NULL, 'p'}, {"module", required_argument, NULL, 'm'},
 	    {"token", required_argument, NULL, 't'}, {"pin-file", required_argument, NULL, 'f'},
 	    {"keys", required_argument, NULL, 'k'}, {"clients", required_argument, NULL, 'c'},
-	    {"rounds", required_argument, NULL, 'r'}, {"seconds", required_argument, NULL, 'd'}, {NULL, 0, NULL, 0}};
+	    {"rounds", required_argument, NULL, 'r'}, {"seconds", required_argument, NULL, 'd'},
+	    {NULL, 0, NULL, 0}};
 	int o;
 
 	while ((o = getopt_long(argc, argv, "", known, NULL)) != -1)
@@ -321,8 +338,13 @@ options(struct bench *b, int argc, char **argv)
 int
 main(int argc, char **argv)
 {
-	struct bench b = {.keys = {"ec", "rsa"}, .key_count = 2, .counts = {1, 8, 64}, .count_count = 3, .rounds = 5,
-	    .seconds = 2, .module = {.name = "module"}};
+	struct bench b = {.keys = {"ec", "rsa"},
+	    .key_count = 2,
+	    .counts = {1, 8, 64},
+	    .count_count = 3,
+	    .rounds = 5,
+	    .seconds = 2,
+	    .module = {.name = "module"}};
 
 	options(&b, argc, argv);
 	for (unsigned i = 0; i < b.key_count; i++)

@@ -85,7 +85,7 @@ verifies_eddsa(EVP_PKEY *key, const struct digest *d, const uint8_t *sig, size_t
 {
 	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
 	bool good = ctx != NULL && EVP_DigestVerifyInit(ctx, NULL, NULL, NULL, key) == 1 &&
-	    EVP_DigestVerify(ctx, sig, len, d->bytes, digest_size(d->alg)) == 1;
+		    EVP_DigestVerify(ctx, sig, len, d->bytes, digest_size(d->alg)) == 1;
 
 	EVP_MD_CTX_free(ctx);
 	return good;
@@ -99,7 +99,7 @@ set_padding(EVP_PKEY_CTX *ctx, const char *scheme)
 	if (strcmp(scheme, "pkcs1") == 0)
 		return EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_PADDING) == 1;
 	return EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_PSS_PADDING) == 1 &&
-	    EVP_PKEY_CTX_set_rsa_pss_saltlen(ctx, RSA_PSS_SALTLEN_DIGEST) == 1;
+	       EVP_PKEY_CTX_set_rsa_pss_saltlen(ctx, RSA_PSS_SALTLEN_DIGEST) == 1;
 }
 
 static bool
@@ -112,8 +112,8 @@ verifies(const struct judge *j, const struct digest *d, const uint8_t *sig, size
 		return verifies_eddsa(j->key, d, sig, len);
 	ctx = EVP_PKEY_CTX_new(j->key, NULL);
 	good = ctx != NULL && EVP_PKEY_verify_init(ctx) == 1 && set_padding(ctx, j->scheme) &&
-	    EVP_PKEY_CTX_set_signature_md(ctx, digest_md(d)) == 1 &&
-	    EVP_PKEY_verify(ctx, sig, len, d->bytes, digest_size(d->alg)) == 1;
+	       EVP_PKEY_CTX_set_signature_md(ctx, digest_md(d)) == 1 &&
+	       EVP_PKEY_verify(ctx, sig, len, d->bytes, digest_size(d->alg)) == 1;
 	EVP_PKEY_CTX_free(ctx);
 	return good;
 }
@@ -166,15 +166,16 @@ judge_receipt(const json_t *receipt, const struct digest *d, struct verdict_text
 	digest_format(d, digest);
 	out->index = json_integer_value(json_object_get(receipt, "index"));
 	same = says(said, "digest", digest) && says(said, "signatureHash", out->signature_hash) &&
-	    says(said, "outcome", "ok") && json_integer_value(json_object_get(said, "index")) == out->index;
+	       says(said, "outcome", "ok") &&
+	       json_integer_value(json_object_get(said, "index")) == out->index;
 	json_decref(said);
 	*why = "the entry speaks of something else";
 	return same ? SIGNET_OK : SIGNET_ERR_VERIFY;
 }
 
 signet_err
-judge_reply(const struct judge *j, const struct digest *digest, const json_t *parameters, struct verdict_text *out,
-    const char **why)
+judge_reply(const struct judge *j, const struct digest *digest, const json_t *parameters,
+    struct verdict_text *out, const char **why)
 {
 	const char *base64 = json_member_str(parameters, "signature");
 	uint8_t sig[SIGNATURE_MAX];

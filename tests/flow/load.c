@@ -30,7 +30,14 @@
 
 #include "load.h"
 
-enum { CONNECTIONS_MAX = 1024, WINDOW_MAX = 64, EXIT_WRONG = 1, EXIT_USAGE = 2, EXIT_LOST = 3, EXIT_ERRORS = 4 };
+enum {
+	CONNECTIONS_MAX = 1024,
+	WINDOW_MAX = 64,
+	EXIT_WRONG = 1,
+	EXIT_USAGE = 2,
+	EXIT_LOST = 3,
+	EXIT_ERRORS = 4
+};
 
 struct load {
 	const char *socket, *key, *scheme, *request_ids;
@@ -96,7 +103,8 @@ send_one(struct connection *c)
 	if (RAND_bytes(p->digest.bytes, (int)digest_size(DIGEST_SHA256)) != 1)
 		abort();
 	digest_format(&p->digest, text);
-	parameters = json_pack("{s:s, s:s, s:s*}", "key", c->load->key, "digest", text, "scheme", c->load->scheme);
+	parameters =
+	    json_pack("{s:s, s:s, s:s*}", "key", c->load->key, "digest", text, "scheme", c->load->scheme);
 	if (c->load->timeout_ms > 0)
 		json_object_set_new(parameters, "timeoutMs", json_integer(c->load->timeout_ms));
 	if (c->load->request_ids != NULL)
@@ -233,19 +241,36 @@ options(struct load *l, int argc, char **argv)
 	    {"key", required_argument, NULL, 'k'}, {"connections", required_argument, NULL, 'c'},
 	    {"count", required_argument, NULL, 'n'}, {"window", required_argument, NULL, 'w'},
 	    {"scheme", required_argument, NULL, 'S'}, {"timeout-ms", required_argument, NULL, 't'},
-	    {"request-ids", required_argument, NULL, 'r'}, {"out", required_argument, NULL, 'o'}, {NULL, 0, NULL, 0}};
+	    {"request-ids", required_argument, NULL, 'r'}, {"out", required_argument, NULL, 'o'},
+	    {NULL, 0, NULL, 0}};
 	int o;
 
 	while ((o = getopt_long(argc, argv, "", known, NULL)) != -1) {
 		switch (o) {
-		case 's': l->socket = optarg; break;
-		case 'k': l->key = optarg; break;
-		case 'c': l->connections = (unsigned)number(optarg, CONNECTIONS_MAX); break;
-		case 'n': l->count = number(optarg, 10000000); break;
-		case 'w': l->window = (unsigned)number(optarg, WINDOW_MAX); break;
-		case 'S': l->scheme = optarg; break;
-		case 't': l->timeout_ms = (unsigned)number(optarg, 600000); break;
-		case 'r': l->request_ids = optarg; break;
+		case 's':
+			l->socket = optarg;
+			break;
+		case 'k':
+			l->key = optarg;
+			break;
+		case 'c':
+			l->connections = (unsigned)number(optarg, CONNECTIONS_MAX);
+			break;
+		case 'n':
+			l->count = number(optarg, 10000000);
+			break;
+		case 'w':
+			l->window = (unsigned)number(optarg, WINDOW_MAX);
+			break;
+		case 'S':
+			l->scheme = optarg;
+			break;
+		case 't':
+			l->timeout_ms = (unsigned)number(optarg, 600000);
+			break;
+		case 'r':
+			l->request_ids = optarg;
+			break;
 		case 'o':
 			l->out = open(optarg, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 			if (l->out < 0) {
@@ -253,7 +278,8 @@ options(struct load *l, int argc, char **argv)
 				exit(EXIT_USAGE);
 			}
 			break;
-		default: exit(EXIT_USAGE);
+		default:
+			exit(EXIT_USAGE);
 		}
 	}
 	if (l->socket == NULL || l->key == NULL || optind != argc) {
@@ -265,8 +291,8 @@ options(struct load *l, int argc, char **argv)
 int
 main(int argc, char **argv)
 {
-	struct load l = {.connections = 1, .window = 1, .count = 1, .out = -1,
-	    .latency_lock = PTHREAD_MUTEX_INITIALIZER};
+	struct load l = {
+	    .connections = 1, .window = 1, .count = 1, .out = -1, .latency_lock = PTHREAD_MUTEX_INITIALIZER};
 	pthread_t threads[CONNECTIONS_MAX];
 	int64_t began;
 	int code;

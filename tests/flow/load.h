@@ -25,7 +25,7 @@ void judge_done(struct judge *j);
  * A reply of Sign to `digest`: does the signature verify, and does the receipt speak of this digest and this
  * signature, with a leaf hash that is the entry's? SIGNET_ERR_VERIFY, SIGNET_ERR_PROTOCOL; *why: a static sentence.
  */
-must_check signet_err judge_reply(const struct judge *j, const struct digest *digest, const json_t *parameters,
-    struct verdict_text *out, const char **why);
+must_check signet_err judge_reply(const struct judge *j, const struct digest *digest,
+    const json_t *parameters, struct verdict_text *out, const char **why);
 
 #endif
