@@ -8,19 +8,43 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "text.h"
+
 void
 fault_set(struct fault *f, signet_err err, const char *subject, const char *fmt, ...)
 {
 	va_list ap;
+	int n;
 
 	memset(f, 0, sizeof(*f));
 	f->err = err;
 	f->index = -1;
-	if (subject != NULL)
-		snprintf(f->subject, sizeof(f->subject), "%s", subject);
+	n = snprintf(f->subject, sizeof(f->subject), "%s", subject != NULL ? subject : "");
+	text_tidy(f->subject, n >= (int)sizeof(f->subject));
 	va_start(ap, fmt);
-	vsnprintf(f->message, sizeof(f->message), fmt, ap);
+	n = vsnprintf(f->message, sizeof(f->message), fmt, ap);
 	va_end(ap);
+	text_tidy(f->message, n >= (int)sizeof(f->message));
+}
+
+void
+fault_set_reason(struct fault *f, const char *fmt, ...)
+{
+	va_list ap;
+	int n;
+
+	va_start(ap, fmt);
+	n = vsnprintf(f->reason, sizeof(f->reason), fmt, ap);
+	va_end(ap);
+	text_tidy(f->reason, n >= (int)sizeof(f->reason));
+}
+
+void
+fault_set_holder(struct fault *f, const char *holder)
+{
+	int n = snprintf(f->holder, sizeof(f->holder), "%s", holder != NULL ? holder : "");
+
+	text_tidy(f->holder, n >= (int)sizeof(f->holder));
 }
 
 static bool

@@ -20,8 +20,10 @@ struct fault {
 	char message[400]; /* "": the code's own text */
 };
 
-/* Start a fault: everything unset but code, subject (may be NULL) and sentence. */
+/* Start a fault: everything unset but code, subject (may be NULL) and sentence. What is too long is cut. */
 void fault_set(struct fault *f, signet_err err, const char *subject, const char *fmt, ...) printf_like(4, 5);
+void fault_set_reason(struct fault *f, const char *fmt, ...) printf_like(2, 3);
+void fault_set_holder(struct fault *f, const char *holder); /* may be NULL */
 /* "org.signetd.Signer.KeyNotFound": the service's own errors stand in org.varlink.service. */
 void fault_name(const struct fault *f, const char *interface, char *out, size_t size);
 const char *fault_message(const struct fault *f);

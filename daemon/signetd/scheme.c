@@ -54,7 +54,7 @@ key_usable(const struct key *k, struct fault *f)
 	    k->info.state == WIRE_KEY_AMBIGUOUS ? "several objects on the token match the uri of key %s: make it narrower"
 						: "nothing on the token matches the uri of key %s",
 	    name);
-	snprintf(f->reason, sizeof(f->reason), "key %s", k->info.state == WIRE_KEY_AMBIGUOUS ? "ambiguous" : "missing");
+	fault_set_reason(f, "key %s", k->info.state == WIRE_KEY_AMBIGUOUS ? "ambiguous" : "missing");
 	return false;
 }
 

@@ -167,7 +167,7 @@ on_row(struct ledger_read *read)
 	if (read->err != SIGNET_OK) {
 		s->read = NULL;
 		fault_set(&s->fault, SIGNET_ERR_LOG_UNAVAILABLE, NULL, "%s", "");
-		snprintf(s->fault.reason, sizeof(s->fault.reason), "the entry cannot be read");
+		fault_set_reason(&s->fault, "the entry cannot be read");
 		read_free(read);
 		end(s);
 		return;

@@ -118,6 +118,21 @@ text_check(const char *s, size_t len, const char **why)
 	return SIGNET_OK;
 }
 
+void
+text_tidy(char *s, bool cut)
+{
+	size_t n = strlen(s);
+	const uint8_t *bad;
+
+	while (cut && n > 0 && ((uint8_t)s[n - 1] & 0xc0) == 0x80)
+		n--;
+	if (cut && n > 0 && (uint8_t)s[n - 1] >= 0xc0)
+		n--;
+	s[n] = '\0';
+	while ((bad = u8_check((const uint8_t *)s, n)) != NULL)
+		s[bad - (const uint8_t *)s] = '?';
+}
+
 bool
 text_is_request_id(const char *s, size_t len)
 {

@@ -14,6 +14,12 @@ enum { TEXT_MAX = 512 };
 /* `why` gets a static sentence that says what to change. SIGNET_ERR_INVALID_PARAMETER */
 must_check signet_err text_check(const char *s, size_t len, const char **why);
 
+/*
+ * For text of ours that quotes what others said: what is no UTF-8 becomes question marks; `cut`: it was longer, so its
+ * end may be half a character.
+ */
+void text_tidy(char *s, bool cut);
+
 /* 1..128 of [A-Za-z0-9._:-]: a requestId. */
 bool text_is_request_id(const char *s, size_t len);
 

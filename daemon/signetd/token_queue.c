@@ -48,13 +48,12 @@ token_fault(const struct token *t, struct fault *f)
 
 	if (t->state != TOKEN_ABSENT) {
 		fault_set(f, SIGNET_ERR_TOKEN_FAILED, name, "token %s does not work: %s", name, t->reason);
-		snprintf(f->reason, sizeof(f->reason), "%.*s", (int)sizeof(f->reason) - 1, t->reason);
+		fault_set_reason(f, "%s", t->reason);
 		return;
 	}
 	fault_set(f, SIGNET_ERR_TOKEN_ABSENT, name, "token %s is not there: insert it%s%s", name,
 	    t->conf->holder != NULL ? "; it is kept by " : "", t->conf->holder != NULL ? t->conf->holder : "");
-	if (t->conf->holder != NULL)
-		snprintf(f->holder, sizeof(f->holder), "%s", t->conf->holder);
+	fault_set_holder(f, t->conf->holder);
 }
 
 /* --- the end of a job --- */
@@ -118,7 +117,7 @@ on_recorded(struct ledger_op *op)
 		t->barrier = false;
 	if (op->err != SIGNET_OK) { /* the log keeps its own copy; what is not durable is not released */
 		fault_set(&j->fault, SIGNET_ERR_LOG_UNAVAILABLE, NULL, "%s", "");
-		snprintf(j->fault.reason, sizeof(j->fault.reason), "%s", ledger_why(t->broker->log));
+		fault_set_reason(&j->fault, "%s", ledger_why(t->broker->log));
 		wipe(j->sig, sizeof(j->sig));
 		j->sig_len = 0;
 		j->replay = NULL; /* stays bound as running: the record will come, a second signature must not */
@@ -202,7 +201,7 @@ fault_of_result(struct token *t, struct job *j, const struct wire_result *res, c
 		break;
 	case SIGNET_ERR_KEY_NOT_FOUND:
 		fault_set(&j->fault, SIGNET_ERR_TOKEN_FAILED, name, "the token no longer shows this key");
-		snprintf(j->fault.reason, sizeof(j->fault.reason), "key not found");
+		fault_set_reason(&j->fault, "key not found");
 		break;
 	case SIGNET_ERR_TOKEN_ABSENT:
 		fault_set(&j->fault, err, name, "the token was removed; insert it and try again");
@@ -216,7 +215,7 @@ fault_of_result(struct token *t, struct job *j, const struct wire_result *res, c
 		break;
 	default:
 		fault_set(&j->fault, SIGNET_ERR_TOKEN_FAILED, name, "the token failed at \"%s\" (%s)", res->stage, ckr_name(res->rv));
-		snprintf(j->fault.reason, sizeof(j->fault.reason), "%s %s", res->stage, ckr_name(res->rv));
+		fault_set_reason(&j->fault, "%s %s", res->stage, ckr_name(res->rv));
 		break;
 	}
 }
@@ -310,7 +309,7 @@ on_claimed(struct ledger_op *op)
 		fault_set(&j->fault, SIGNET_ERR_INVALID_PARAMETER, "document", "the texts do not fit into one log entry");
 	} else {
 		fault_set(&j->fault, SIGNET_ERR_LOG_UNAVAILABLE, NULL, "%s", "");
-		snprintf(j->fault.reason, sizeof(j->fault.reason), "%s", ledger_why(t->broker->log));
+		fault_set_reason(&j->fault, "%s", ledger_why(t->broker->log));
 	}
 	finish(j);
 	token_run(t);
@@ -360,7 +359,7 @@ log_takes_it(struct token *t, struct job *j)
 	if (ledger_available(t->broker->log))
 		return true;
 	fault_set(&j->fault, SIGNET_ERR_LOG_UNAVAILABLE, NULL, "%s", "");
-	snprintf(j->fault.reason, sizeof(j->fault.reason), "%s", ledger_why(t->broker->log));
+	fault_set_reason(&j->fault, "%s", ledger_why(t->broker->log));
 	return false;
 }
 

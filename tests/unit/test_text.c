@@ -212,6 +212,34 @@ request_ids_have_1_to_128_plain_characters(void **state)
 }
 
 static void
+assert_tidied(const char *text, bool cut, const char *want)
+{
+	char s[64];
+
+	snprintf(s, sizeof(s), "%s", text);
+	text_tidy(s, cut);
+	assert_string_equal(s, want);
+}
+
+static void
+tidied_text_is_text_to_its_last_byte(void **state)
+{
+	(void)state;
+	assert_tidied("", false, "");
+	assert_tidied("", true, "");
+	assert_tidied("plain", true, "plain");
+	assert_tidied("xã", false, "xã");
+	assert_tidied("a\xff" "b\xc3", false, "a?b?");
+	/* cut: what may be half a character goes */
+	assert_tidied("x\xe1", true, "x");
+	assert_tidied("x\xe1\xbb", true, "x");
+	assert_tidied("\xe1\xbb\x9d\xe1\xbb", true, "\xe1\xbb\x9d");
+	assert_tidied("\xf0\x9f\x93", true, "");
+	assert_tidied("\x80\x80", true, "");
+	assert_tidied("a\xff" "b\xc3", true, "a?b");
+}
+
+static void
 request_ids_have_no_other_characters(void **state)
 {
 	static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._:-";
@@ -241,6 +269,7 @@ main(void)
 	    cmocka_unit_test(refuses_what_is_not_composed),
 	    cmocka_unit_test(refuses_characters_that_nobody_sees),
 	    cmocka_unit_test(takes_joiners_only_where_they_join),
+	    cmocka_unit_test(tidied_text_is_text_to_its_last_byte),
 	    cmocka_unit_test(request_ids_have_1_to_128_plain_characters),
 	    cmocka_unit_test(request_ids_have_no_other_characters),
 	};
