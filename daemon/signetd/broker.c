@@ -135,6 +135,12 @@ jobs_in_flight(const struct broker *b)
 }
 
 static void
+on_go_on(uv_idle_t *handle)
+{
+	(void)handle; /* that it runs is enough */
+}
+
+static void
 on_hand_over(uv_prepare_t *handle)
 {
 	struct broker *b = handle->data;
@@ -143,6 +149,10 @@ on_hand_over(uv_prepare_t *handle)
 		b->followed = ledger_size(b->log);
 		log_readers_wake(b);
 	}
+	if (peers_take_turns(b))
+		uv_idle_start(&b->go_on, on_go_on);
+	else
+		uv_idle_stop(&b->go_on);
 	if (b->log != NULL)
 		ledger_hand_over(b->log, jobs_in_flight(b));
 }
@@ -413,6 +423,7 @@ start_handles(struct broker *b)
 	uv_signal_init(&b->loop, &b->on_int);
 	uv_signal_init(&b->loop, &b->on_hup);
 	uv_prepare_init(&b->loop, &b->hand_over);
+	uv_idle_init(&b->loop, &b->go_on);
 	uv_timer_init(&b->loop, &b->tick);
 	uv_timer_init(&b->loop, &b->upkeep);
 	b->on_term.data = b->on_int.data = b->on_hup.data = b;
@@ -431,6 +442,7 @@ broker_start(struct broker *b, const char *config_path, char *why, size_t why_si
 
 	memset(b, 0, sizeof(*b));
 	b->config_path = config_path;
+	b->turns_end = &b->turns;
 	b->started_us = clock_now_us(NULL);
 	err = dispatch_init(why, why_size);
 	if (err == SIGNET_OK)
@@ -482,14 +494,20 @@ free_rest(struct broker *b)
 }
 
 int
+broker_end(struct broker *b)
+{
+	uv_loop_close(&b->loop);
+	free_rest(b);
+	return b->exit_code;
+}
+
+int
 broker_run(struct broker *b)
 {
 	sd_notifyf(0, "READY=1\nSTATUS=%zu tokens known, log has %llu entries", b->token_count,
 	    (unsigned long long)ledger_size(b->log));
 	uv_run(&b->loop, UV_RUN_DEFAULT);
-	uv_loop_close(&b->loop);
-	free_rest(b);
-	return b->exit_code;
+	return broker_end(b);
 }
 
 /* --- stop --- */
@@ -499,7 +517,8 @@ on_log_closed(void *arg)
 {
 	struct broker *b = arg;
 	uv_handle_t *handles[] = {(uv_handle_t *)&b->on_term, (uv_handle_t *)&b->on_int, (uv_handle_t *)&b->on_hup,
-	    (uv_handle_t *)&b->hand_over, (uv_handle_t *)&b->tick, (uv_handle_t *)&b->upkeep};
+	    (uv_handle_t *)&b->hand_over, (uv_handle_t *)&b->go_on, (uv_handle_t *)&b->tick,
+	    (uv_handle_t *)&b->upkeep};
 
 	b->log = NULL;
 	for (size_t i = 0; i < array_len(handles); i++)
@@ -519,6 +538,7 @@ close_log(struct broker *b)
 	}
 	b->closed_log = true;
 	uv_prepare_stop(&b->hand_over);
+	uv_idle_stop(&b->go_on);
 	ledger_close(b->log, on_log_closed, b);
 }
 

@@ -53,13 +53,15 @@ struct broker {
 	size_t tokens_going; /* removed ones that still finish something */
 	struct peer *peers;
 	size_t peer_count;
+	struct peer *turns, **turns_end; /* those who have something to send or to begin */
 	struct request *waiting; /* requests with a deadline */
 	struct log_reader *followers; /* of the log */
 	uint64_t followed;	 /* its size when they were last woken */
 	struct erasure *erasures; /* that wait for a second person */
 
 	uv_signal_t on_term, on_int, on_hup;
-	uv_prepare_t hand_over; /* before the loop sleeps: the log gets what this turn submitted */
+	uv_prepare_t hand_over; /* before the loop sleeps: peers have their turn, the log gets what was submitted */
+	uv_idle_t go_on;	/* runs while a peer wants another turn: the loop does not sleep */
 	uv_timer_t tick;	/* every 20 ms while something has a deadline */
 	uv_timer_t upkeep;	/* every second */
 	bool stopping, closed_log, log_was_available;
@@ -71,6 +73,8 @@ struct broker {
 must_check signet_err broker_start(struct broker *b, const char *config_path, char *why, size_t why_size);
 /* Until a signal ends it; returns the exit status. */
 int broker_run(struct broker *b);
+/* The end of broker_run, for who runs the loop himself: everything on it has been closed. */
+int broker_end(struct broker *b);
 /* Begin to stop: no new call, what is claimed is finished and recorded. */
 void broker_stop(struct broker *b);
 /* All or nothing; `changed` gets the names of the tokens that were restarted. SIGNET_ERR_RELOAD_FAILED. */

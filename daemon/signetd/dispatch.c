@@ -145,6 +145,10 @@ run(struct request *r)
 			return;
 		}
 	}
+	if (r->broker->stopping && m->verb != VERB_PUBLIC) { /* tokens are on their way out */
+		request_fail_with(r, SIGNET_ERR_BUSY, NULL, "the daemon is stopping; try again in a moment");
+		return;
+	}
 	m->handler(r);
 }
 

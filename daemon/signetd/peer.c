@@ -1,7 +1,7 @@
 /*
  * A connection is a small machine: read -> frames -> one request at a time ->
- * replies -> write. `pumping` keeps a handler that replies at once from
- * recursing into the next call. [varlink.org, Method-Call]
+ * replies -> write. Reading is what descriptors cause; all the rest is a turn.
+ * [varlink.org, Method-Call]
  */
 #include "peer.h"
 
@@ -34,6 +34,32 @@ on_closed(uv_handle_t *handle)
 	free(p);
 }
 
+static void
+leave_turn(struct peer *p)
+{
+	if (p->turn_at == NULL)
+		return;
+	*p->turn_at = p->turn_next;
+	if (p->turn_next != NULL)
+		p->turn_next->turn_at = p->turn_at;
+	else if (p->broker->turns_end == &p->turn_next)
+		p->broker->turns_end = p->turn_at;
+	p->turn_at = NULL;
+}
+
+void
+peer_wake(struct peer *p)
+{
+	struct broker *b = p->broker;
+
+	if (p->turn_at != NULL || p->closing)
+		return;
+	p->turn_next = NULL;
+	p->turn_at = b->turns_end;
+	*b->turns_end = p;
+	b->turns_end = &p->turn_next;
+}
+
 void
 peer_close(struct peer *p)
 {
@@ -41,6 +67,7 @@ peer_close(struct peer *p)
 		return;
 	p->closing = true;
 	quota_release(p->user, QUOTA_CONNECTIONS, 1);
+	leave_turn(p);
 	if (p->active != NULL)
 		request_abandon(p->active);
 	uv_close((uv_handle_t *)&p->poll, on_closed);
@@ -59,7 +86,7 @@ watch(struct peer *p)
 
 	if (p->closing)
 		return;
-	if (!p->eof && !congested(p) && (p->active == NULL || p->in.len < PEER_IN_HIGH))
+	if (!p->eof && !p->draining && !congested(p) && (p->active == NULL || p->in.len < PEER_IN_HIGH))
 		events |= UV_READABLE;
 	if (p->out.len > 0)
 		events |= UV_WRITABLE;
@@ -89,12 +116,13 @@ charge(struct peer *p)
 	return true;
 }
 
-void
-peer_flush(struct peer *p)
+/* What the socket takes now. The peer may be closing afterwards. */
+static void
+flush(struct peer *p)
 {
 	ssize_t n;
 
-	while (!p->closing && p->out.len > 0) {
+	while (p->out.len > 0) {
 		n = send(p->fd, p->out.data, p->out.len, MSG_NOSIGNAL | MSG_DONTWAIT);
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -107,16 +135,13 @@ peer_flush(struct peer *p)
 		buf_consume(&p->out, (size_t)n);
 		p->progress_ms = uv_now(&p->broker->loop);
 	}
-	if (p->closing)
-		return;
 	if (p->out.failed) { /* replies that no memory could hold */
 		peer_close(p);
 		return;
 	}
 	if (p->out.len == 0)
 		buf_shrink(&p->out, 4096);
-	if (charge(p))
-		watch(p);
+	(void)charge(p);
 }
 
 /* A message that is no call at all: said why; the framing is intact, so the connection goes on. */
@@ -148,63 +173,83 @@ take_message(struct peer *p, size_t len)
 	json_decref(message);
 }
 
-static void
-finish_or_close(struct peer *p)
-{
-	bool done = p->active == NULL && p->out.len == 0;
-
-	if (done && (p->draining || p->eof))
-		peer_close(p);
-}
-
-/* Answer what is there until a call has to wait, or too much is unread. */
-static void
-take_messages(struct peer *p)
+/* Begin calls while nothing is running and replies have room. False: what is in the buffer is not a whole one. */
+static bool
+begin_calls(struct peer *p, unsigned *left)
 {
 	size_t len;
 
-	while (p->active == NULL && !congested(p) && !p->closing && !p->draining) {
+	while (p->active == NULL && !congested(p) && !p->closing && *left > 0) {
 		enum frame_state state = frame_next(&p->scan, &p->in, &len);
 
 		if (state == FRAME_PARTIAL)
-			return;
+			return false;
 		if (state == FRAME_TOO_LONG) {
 			peer_refuse_message(p, "the message is longer than 1 MiB");
 			buf_reset(&p->in);
 			p->scan.seen = 0;
 			p->eof = true; /* where it ends is not known: answer, then close */
-			return;
+			return false;
 		}
+		(*left)--;
 		take_message(p, len);
 	}
+	return true;
 }
 
-/* Nothing else will call us: a whole message is here, and its reply has room. */
+/* Nothing more is owed to it, and nothing more will be read from it. */
 static bool
-can_go_on(struct peer *p)
+is_done(const struct peer *p, bool more)
 {
-	size_t len;
-
-	return !p->closing && !p->draining && p->active == NULL && !congested(p) &&
-	       frame_next(&p->scan, &p->in, &len) == FRAME_COMPLETE;
+	return (p->eof || p->draining) && p->active == NULL && p->out.len == 0 && !more;
 }
 
-void
-peer_pump(struct peer *p)
+static void
+take_turn(struct peer *p)
 {
-	if (p->pumping || p->closing)
-		return;
-	p->pumping = true;
+	unsigned left = PEER_CALLS_PER_TURN;
+	bool more, held_up;
+
 	do {
-		take_messages(p);
-		peer_flush(p); /* may make the room that the next reply needs */
-	} while (can_go_on(p));
-	p->pumping = false;
+		more = begin_calls(p, &left);
+		if (!p->closing && p->active != NULL && p->active->resume != NULL && !congested(p))
+			p->active->resume(p->active);
+		held_up = congested(p);
+		if (!p->closing)
+			flush(p);
+	} while (!p->closing && held_up && !congested(p));
 	if (p->closing)
 		return;
 	if (p->in.len == 0)
 		buf_shrink(&p->in, 4096);
-	finish_or_close(p);
+	if (is_done(p, more)) {
+		peer_close(p);
+		return;
+	}
+	if (more && p->active == NULL && !congested(p))
+		peer_wake(p);
+	watch(p);
+}
+
+bool
+peers_take_turns(struct broker *b)
+{
+	enum { ROUNDS = 8 }; /* a turn may answer another peer's call */
+	struct peer *list;
+
+	for (int i = 0; i < ROUNDS && b->turns != NULL; i++) {
+		list = b->turns;
+		list->turn_at = &list;
+		b->turns = NULL;
+		b->turns_end = &b->turns;
+		while (list != NULL) {
+			struct peer *p = list;
+
+			leave_turn(p);
+			take_turn(p);
+		}
+	}
+	return b->turns != NULL;
 }
 
 static bool
@@ -248,17 +293,10 @@ on_ready(uv_poll_t *handle, int status, int events)
 		peer_close(p);
 		return;
 	}
-	if ((events & UV_WRITABLE) != 0) {
-		peer_flush(p);
-		if (!p->closing && p->active != NULL && p->active->resume != NULL && !congested(p))
-			p->active->resume(p->active);
-	}
-	if (!p->closing && (events & UV_READABLE) != 0)
+	if ((events & UV_READABLE) != 0)
 		read_some(p);
-	if (p->closing || !charge(p))
-		return;
-	peer_pump(p);
-	watch(p);
+	if (!p->closing && charge(p))
+		peer_wake(p);
 }
 
 void
@@ -276,7 +314,7 @@ void
 peer_drain(struct peer *p)
 {
 	p->draining = true;
-	finish_or_close(p);
+	peer_wake(p);
 }
 
 /* At the limit: who has closed his connections a moment ago must not be told that they are still open. */

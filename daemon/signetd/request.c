@@ -54,9 +54,19 @@ end(struct request *r)
 	struct peer *p = r->peer;
 
 	p->active = NULL;
+	p->progress_ms = uv_now(&p->broker->loop); /* whatever it has said meanwhile, from now on it is looked at */
 	request_free(r);
-	if (!p->pumping)
-		peer_pump(p);
+	peer_wake(p);
+}
+
+/* A reply begins: from now on the peer owes us its reading. */
+static void
+begin_reply(struct request *r)
+{
+	struct peer *p = r->peer;
+
+	if (p->out.len == 0)
+		p->progress_ms = uv_now(&p->broker->loop);
 }
 
 static void
@@ -66,6 +76,7 @@ put_text(struct request *r, const struct buf *parameters, bool continues)
 
 	if (r->call.oneway)
 		return;
+	begin_reply(r);
 	buf_str(out, "{\"parameters\":");
 	buf_put(out, parameters->data, parameters->len);
 	if (parameters->failed)
@@ -79,6 +90,7 @@ static void
 put(struct request *r, json_t *parameters, bool continues)
 {
 	if (!r->call.oneway) {
+		begin_reply(r);
 		if (parameters == NULL)
 			r->peer->out.failed = true; /* out of memory: the connection ends rather than lies */
 		else
@@ -105,16 +117,14 @@ void
 request_continue(struct request *r, json_t *parameters)
 {
 	put(r, parameters, true);
-	if (!r->peer->pumping)
-		peer_flush(r->peer);
+	peer_wake(r->peer);
 }
 
 void
 request_continue_text(struct request *r, const struct buf *parameters)
 {
 	put_text(r, parameters, true);
-	if (!r->peer->pumping)
-		peer_flush(r->peer);
+	peer_wake(r->peer);
 }
 
 void
@@ -124,6 +134,7 @@ request_fail(struct request *r, const struct fault *f)
 	json_t *parameters = fault_parameters(f);
 
 	if (!r->call.oneway) {
+		begin_reply(r);
 		fault_name(f, r->method != NULL ? r->method->interface : "org.signetd.Signer", name, sizeof(name));
 		if (parameters == NULL)
 			r->peer->out.failed = true;

@@ -32,7 +32,8 @@ struct request {
 	 * request and free `state`; it does not reply.
 	 */
 	void (*cancel)(struct request *r);
-	void (*resume)(struct request *r); /* the peer has read what it had: further replies have room; may be NULL */
+	/* In each turn of the peer in which further replies have room, also where nothing changed; may be NULL. */
+	void (*resume)(struct request *r);
 	void *state;
 };
 
@@ -46,7 +47,7 @@ void request_reply_text(struct request *r, const struct buf *parameters);
 void request_fail(struct request *r, const struct fault *f);
 void request_fail_with(struct request *r, signet_err err, const char *subject, const char *fmt, ...) printf_like(4, 5);
 
-/* One of several replies; the caller has checked r->call.more. */
+/* One of several replies; the caller has checked r->call.more. It is sent in the peer's turn: `r` stays. */
 void request_continue(struct request *r, json_t *parameters);
 void request_continue_text(struct request *r, const struct buf *parameters);
 /* Is there so much unread by the peer that further replies should wait for `resume`? */
