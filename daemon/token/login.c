@@ -147,8 +147,10 @@ static signet_err
 accepted(struct token *t, const struct secret *pin, uint8_t flags, struct wire_result *r)
 {
 	struct secret *copy = NULL;
+	CK_TOKEN_INFO about;
 
 	set_logged_in(t, true);
+	(void)look(t, &about); /* a right PIN clears the token's warnings: the answer carries them */
 	if ((flags & WIRE_KEEP_PIN) != 0) {
 		forget_kept(t);
 		if (pin != NULL && secret_dup(&copy, pin) != SIGNET_OK)
@@ -165,12 +167,15 @@ static void
 restore(struct token *t, uint8_t flags, bool rejected)
 {
 	bool wanted = rejected && (flags & WIRE_RESTORE) != 0 && t->kept != NULL;
+	CK_TOKEN_INFO about;
 
 	if (wanted && (atomic_load(&t->flags) & NO_MORE_TRIES) == 0 &&
-	    send_pin(t, t->anchor, CKU_USER, t->kept) == CKR_OK)
+	    send_pin(t, t->anchor, CKU_USER, t->kept) == CKR_OK) {
 		set_logged_in(t, true);
-	else
+		(void)look(t, &about);
+	} else {
 		forget_kept(t);
+	}
 }
 
 static signet_err
