@@ -23,6 +23,8 @@ static const char *const sql[DB_STATEMENTS] = {
     [DB_PUT_OPENING] = "INSERT INTO opening (idx, field, salt, text) VALUES (?1, ?2, ?3, ?4)",
     [DB_PUT_PROBE] = "INSERT OR REPLACE INTO meta (key, value) VALUES ('probe', random())",
     [DB_PUT_CHECKPOINT] = "UPDATE entry SET checkpoint = ?2 WHERE idx = ?1",
+    [DB_ERASE] = ("UPDATE opening SET salt = NULL, text = NULL "
+		  "WHERE idx = ?1 AND (?2 IS NULL OR field = ?2) AND text IS NOT NULL"),
     [DB_NODE] = "SELECT leaf, subtrees FROM entry WHERE idx = ?1",
     [DB_SIZE] = "SELECT idx FROM entry ORDER BY idx DESC LIMIT 1",
     [DB_RANGE] = "SELECT idx, bytes, leaf, subtrees, checkpoint FROM entry WHERE idx >= ?1 ORDER BY idx",
@@ -241,6 +243,39 @@ db_put_checkpoint(struct db *db, uint64_t index, const char *note, size_t len)
 	bind_int(s, 1, (int64_t)index, &rc);
 	bind_blob(s, 2, note, len, &rc);
 	return run(db, DB_PUT_CHECKPOINT, rc);
+}
+
+signet_err
+db_erase(struct db *db, uint64_t index, const char *field)
+{
+	sqlite3_stmt *s = db->statement[DB_ERASE];
+	int rc = SQLITE_OK;
+	signet_err err;
+
+	if (index > INT64_MAX)
+		return SIGNET_ERR_REQUEST_NOT_FOUND;
+	bind_int(s, 1, (int64_t)index, &rc);
+	if (field != NULL)
+		bind_text(s, 2, field, strlen(field), &rc);
+	else if (rc == SQLITE_OK)
+		rc = sqlite3_bind_null(s, 2);
+	err = run(db, DB_ERASE, rc);
+	if (err == SIGNET_OK && sqlite3_changes(db->handle) == 0)
+		err = SIGNET_ERR_REQUEST_NOT_FOUND;
+	return err;
+}
+
+signet_err
+db_empty_wal(struct db *db)
+{
+	int rc;
+
+	sqlite3_busy_timeout(db->handle, 0);
+	rc = sqlite3_wal_checkpoint_v2(db->handle, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+	sqlite3_busy_timeout(db->handle, DB_BUSY_MS);
+	if ((rc & 0xff) == SQLITE_BUSY || (rc & 0xff) == SQLITE_LOCKED)
+		return SIGNET_ERR_BUSY;
+	return rc == SQLITE_OK ? SIGNET_OK : failed(db, rc);
 }
 
 /* A leaf stands in its row, a larger subtree in the row of its last leaf. */

@@ -12,7 +12,7 @@
 #include "ledger/ledger.h"
 #include "ledger/merkle.h"
 
-enum { DB_SCHEMA = 1 };
+enum { DB_SCHEMA = 2, DB_BUSY_MS = 2000 };
 
 enum db_statement {
 	/* the writer's */
@@ -27,6 +27,7 @@ enum db_statement {
 	DB_PUT_OPENING,
 	DB_PUT_PROBE,
 	DB_PUT_CHECKPOINT,
+	DB_ERASE,
 	/* both have these */
 	DB_NODE,
 	DB_SIZE,
@@ -100,6 +101,13 @@ must_check signet_err db_put_opening(struct db *db, uint64_t index, const char *
     const uint8_t salt[LEDGER_HASH], const void *text, size_t text_len);
 /* Store the signed note of the tree that ends with this row. */
 must_check signet_err db_put_checkpoint(struct db *db, uint64_t index, const char *note, size_t len);
+/* Erase the text of one field, or of all (NULL). SIGNET_ERR_REQUEST_NOT_FOUND: there is none; nothing was changed. */
+must_check signet_err db_erase(struct db *db, uint64_t index, const char *field);
+/*
+ * Move what the write-ahead log holds to the database and empty the file. SIGNET_ERR_BUSY: somebody reads old rows;
+ * SIGNET_ERR_LOG_UNAVAILABLE. Does not wait.
+ */
+must_check signet_err db_empty_wal(struct db *db);
 /* Write a row that means nothing, in a transaction of its own. */
 must_check signet_err db_probe(struct db *db);
 

@@ -13,7 +13,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-enum { BUSY_MS = 2000, FULL_BELOW = 1 << 20 };
+enum { FULL_BELOW = 1 << 20 };
 
 /* SQLite makes its files readable by others; the log's are not. -wal and -shm take the mode of this one. */
 static signet_err
@@ -40,7 +40,7 @@ open_handle(struct db *db, const char *path, int flags)
 	if (rc == SQLITE_OK)
 		rc = sqlite3_extended_result_codes(db->handle, 1);
 	if (rc == SQLITE_OK)
-		rc = sqlite3_busy_timeout(db->handle, BUSY_MS);
+		rc = sqlite3_busy_timeout(db->handle, DB_BUSY_MS);
 	/* the file may have been tampered with: its schema must not run anything */
 	if (rc == SQLITE_OK)
 		rc = sqlite3_db_config(db->handle, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
@@ -79,13 +79,23 @@ query_int(struct db *db, const char *sql, int64_t *value, bool *found)
 	return err;
 }
 
+/* From version 1: the texts of openings could not be erased. */
+static const char upgrade_1[] =
+    "ALTER TABLE opening RENAME TO opening_1;"
+    "CREATE TABLE opening (idx INTEGER NOT NULL, field TEXT NOT NULL, salt BLOB, text BLOB,"
+    " PRIMARY KEY (idx, field)) WITHOUT ROWID;"
+    "INSERT INTO opening SELECT idx, field, salt, text FROM opening_1;"
+    "DROP TABLE opening_1;"
+    "UPDATE meta SET value = 2 WHERE key = 'schema';";
+
+/* All of it or nothing. */
 static signet_err
-create_tables(struct db *db)
+change_tables(struct db *db, const char *sql)
 {
 	signet_err err = db_exec(db, "BEGIN IMMEDIATE");
 
 	if (err == SIGNET_OK)
-		err = db_exec(db, db_schema);
+		err = db_exec(db, sql);
 	if (err == SIGNET_OK)
 		err = db_exec(db, "COMMIT");
 	if (err != SIGNET_OK && !sqlite3_get_autocommit(db->handle))
@@ -100,11 +110,11 @@ refuse(char *why, size_t size, const char *path, const char *what)
 	return SIGNET_ERR_LOG_UNAVAILABLE;
 }
 
-/* Reads only: the file may be anybody's. *fresh: it has no tables. */
+/* Reads only: the file may be anybody's. *version 0: it has no tables. */
 static signet_err
-check_schema(struct db *db, bool *fresh, char *why, size_t size)
+check_schema(struct db *db, int64_t *version, char *why, size_t size)
 {
-	int64_t tables = 0, ours = 0, version = 0;
+	int64_t tables = 0, ours = 0;
 	bool found;
 	signet_err err;
 
@@ -112,8 +122,8 @@ check_schema(struct db *db, bool *fresh, char *why, size_t size)
 	err = query_int(db, "SELECT count(*) FROM sqlite_schema", &tables, &found);
 	if (err != SIGNET_OK)
 		return err;
-	*fresh = tables == 0;
-	if (*fresh)
+	*version = 0;
+	if (tables == 0)
 		return SIGNET_OK;
 	err = query_int(db,
 	    "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name IN ('meta', 'entry', 'claim')",
@@ -122,12 +132,12 @@ check_schema(struct db *db, bool *fresh, char *why, size_t size)
 		return err;
 	if (ours != 3)
 		return refuse(why, size, db->path, "is another program's database: move it away");
-	err = query_int(db, "SELECT value FROM meta WHERE key = 'schema'", &version, &found);
+	err = query_int(db, "SELECT value FROM meta WHERE key = 'schema'", version, &found);
 	if (err != SIGNET_OK)
 		return err;
-	if (!found || version < 1)
+	if (!found || *version < 1)
 		return refuse(why, size, db->path, "does not say its version: restore it from a backup");
-	if (version > DB_SCHEMA)
+	if (*version > DB_SCHEMA)
 		return refuse(why, size, db->path,
 		    "was written by a newer version of Signet: install that version again");
 	return SIGNET_OK;
@@ -157,7 +167,7 @@ set_modes(struct db *db, uint64_t wal_limit)
 signet_err
 db_open_writer(struct db *db, const char *path, uint64_t wal_limit, char *why, size_t size)
 {
-	bool fresh = false;
+	int64_t version = 0;
 	signet_err err;
 
 	memset(db, 0, sizeof(*db));
@@ -167,11 +177,13 @@ db_open_writer(struct db *db, const char *path, uint64_t wal_limit, char *why, s
 		return err;
 	err = open_handle(db, path, SQLITE_OPEN_READWRITE);
 	if (err == SIGNET_OK)
-		err = check_schema(db, &fresh, why, size);
+		err = check_schema(db, &version, why, size);
 	if (err == SIGNET_OK)
 		err = set_modes(db, wal_limit);
-	if (err == SIGNET_OK && fresh)
-		err = create_tables(db);
+	if (err == SIGNET_OK && version == 0)
+		err = change_tables(db, db_schema);
+	if (err == SIGNET_OK && version == 1)
+		err = change_tables(db, upgrade_1);
 	if (err == SIGNET_OK)
 		err = prepare_range(db, 0, DB_WRITER_STATEMENTS);
 	if (err == SIGNET_OK)

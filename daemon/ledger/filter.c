@@ -12,10 +12,25 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/json.h"
+const struct filter_member filter_members[] = {
+    /* the rarest values first */
+    {"signatureHash", false},
+    {"requestId", false},
+    {"digest", false},
+    {"documentTag", false},
+    {"certHash", false},
+    {"uid", true},
+    {"key", false},
+    {"token", false},
+    {"operation", false},
+    {"kind", false},
+    {"outcome", false},
+};
+const unsigned filter_member_count = array_len(filter_members);
 
+/* "": does not matter. */
 static void
-add_text(struct filter *f, const char *member, const char *value)
+add(struct filter *f, unsigned member, const char *value)
 {
 	struct filter_term *t = &f->terms[f->count];
 	int n;
@@ -23,23 +38,9 @@ add_text(struct filter *f, const char *member, const char *value)
 	if (value[0] == '\0')
 		return;
 	assert(f->count < FILTER_TERMS);
-	t->member = member;
-	t->number = false;
+	t->member = &filter_members[member];
 	n = snprintf(t->value, sizeof(t->value), "%s", value);
 	assert(n < (int)sizeof(t->value)); /* the filter's own texts are no longer */
-	f->count++;
-}
-
-static void
-add_number(struct filter *f, const char *member, int64_t value)
-{
-	struct filter_term *t = &f->terms[f->count];
-
-	if (value < 0)
-		return;
-	t->member = member;
-	t->number = true;
-	snprintf(t->value, sizeof(t->value), "%" PRId64, value);
 	f->count++;
 }
 
@@ -47,21 +48,18 @@ void
 filter_init(struct filter *f, const struct ledger_filter *from)
 {
 	struct entry_clock clock = {0};
+	char uid[24] = "";
 
 	memset(f, 0, sizeof(*f));
 	if (from == NULL)
 		return;
-	add_text(f, "signatureHash", from->signature_hash);
-	add_text(f, "requestId", from->request_id);
-	add_text(f, "digest", from->digest);
-	add_text(f, "documentTag", from->document_tag);
-	add_text(f, "certHash", from->cert_hash);
-	add_number(f, "uid", from->uid);
-	add_text(f, "key", from->key);
-	add_text(f, "token", from->token);
-	add_text(f, "operation", from->operation);
-	add_text(f, "kind", from->kind);
-	add_text(f, "outcome", from->outcome);
+	if (from->uid >= 0)
+		snprintf(uid, sizeof(uid), "%" PRId64, from->uid);
+	const char *values[] = {from->signature_hash, from->request_id, from->digest, from->document_tag,
+	    from->cert_hash, uid, from->key, from->token, from->operation, from->kind, from->outcome};
+	static_assert(array_len(values) == array_len(filter_members), "a value for each member");
+	for (unsigned i = 0; i < array_len(values); i++)
+		add(f, i, values[i]);
 	if (from->from_us > 0)
 		entry_time(&clock, from->from_us, f->from);
 	if (from->until_us > 0)
@@ -102,18 +100,24 @@ may_pass(const struct filter *f, const void *entry, size_t len)
 	return true;
 }
 
+bool
+filter_value(const json_t *entry, const struct filter_member *m, char value[FILTER_VALUE])
+{
+	const json_t *v = json_object_get(entry, m->name);
+
+	if (m->number)
+		return json_is_integer(v) &&
+		       snprintf(value, FILTER_VALUE, "%" PRId64, (int64_t)json_integer_value(v)) > 0;
+	return json_is_string(v) && json_string_length(v) < FILTER_VALUE &&
+	       snprintf(value, FILTER_VALUE, "%s", json_string_value(v)) > 0;
+}
+
 static bool
 has(const json_t *entry, const struct filter_term *t)
 {
-	const json_t *v = json_object_get(entry, t->member);
-	char digits[24];
+	char value[FILTER_VALUE];
 
-	if (!t->number)
-		return json_is_string(v) && strcmp(json_string_value(v), t->value) == 0;
-	if (!json_is_integer(v))
-		return false;
-	snprintf(digits, sizeof(digits), "%" PRId64, (int64_t)json_integer_value(v));
-	return strcmp(digits, t->value) == 0;
+	return filter_value(entry, t->member, value) && strcmp(value, t->value) == 0;
 }
 
 bool

@@ -40,6 +40,7 @@ struct ledger {
 	struct queries query_back;
 	size_t pending, reading;
 	struct writer_news news;
+	struct reader_news reader_news;
 	bool closing;
 
 	void (*late)(void *arg, const struct ledger_kept *kept, uint64_t index);
@@ -175,6 +176,18 @@ give_back(struct ledger *log)
 	}
 }
 
+/* Take what the threads have finished. The reader hears of what the writer has made durable. */
+static void
+collect(struct ledger *log)
+{
+	uint64_t size = log->news.size, head = log->news.head.says.size;
+
+	writer_collect(&log->writer, &log->back, &log->news);
+	if (!log->writer.sealed && (log->news.size != size || log->news.head.says.size != head))
+		reader_tell(&log->reader, &log->news.head);
+	reader_collect(&log->reader, &log->read_back, &log->query_back, &log->reader_news);
+}
+
 static void
 on_async(uv_async_t *async)
 {
@@ -182,8 +195,7 @@ on_async(uv_async_t *async)
 
 	if (log->closing)
 		return;
-	writer_collect(&log->writer, &log->back, &log->news);
-	reader_collect(&log->reader, &log->read_back, &log->query_back);
+	collect(log);
 	give_back(log);
 }
 
@@ -199,9 +211,10 @@ on_late(struct ledger_op *copy)
 }
 
 static signet_err
-start_threads(struct ledger *log)
+start_threads(struct ledger *log, const struct ledger_options *o)
 {
-	signet_err err = reader_start(&log->reader, &log->async);
+	const struct heads *h = &log->writer.heads;
+	signet_err err = reader_start(&log->reader, h->on ? o->tiles : NULL, &h->signer.key, &log->async);
 
 	if (err != SIGNET_OK)
 		return err;
@@ -227,7 +240,7 @@ on_closed(uv_handle_t *handle)
 
 /* Everything that needs no file: locks, handle, threads. The files are released by the caller on failure. */
 static signet_err
-start(struct ledger *log, uv_loop_t *loop, bool *in_loop)
+start(struct ledger *log, const struct ledger_options *o, uv_loop_t *loop, bool *in_loop)
 {
 	signet_err err = writer_init(&log->writer);
 
@@ -244,7 +257,7 @@ start(struct ledger *log, uv_loop_t *loop, bool *in_loop)
 	log->async.data = log;
 	log->writer.late = on_late;
 	log->writer.late_owner = log;
-	err = start_threads(log);
+	err = start_threads(log, o);
 	if (err == SIGNET_OK)
 		return SIGNET_OK;
 	log->closing = true;
@@ -286,7 +299,7 @@ ledger_open(struct ledger **out, uv_loop_t *loop, const struct ledger_options *o
 	if (err == SIGNET_OK)
 		err = open_store(log, o, &found, why, why_size);
 	if (err == SIGNET_OK) {
-		err = start(log, loop, &in_loop);
+		err = start(log, o, loop, &in_loop);
 		if (err != SIGNET_OK)
 			snprintf(why, why_size, "%s", "not enough memory for the log's threads");
 	}
@@ -296,34 +309,70 @@ ledger_open(struct ledger **out, uv_loop_t *loop, const struct ledger_options *o
 			free(log);
 		return err;
 	}
-	writer_collect(&log->writer, &log->back, &log->news);
+	collect(log);
 	*begin = found;
 	*out = log;
 	return SIGNET_OK;
+}
+
+/* What is read before the loop runs has a connection of its own: the other one is the reader's. */
+static signet_err
+read_rows(struct ledger *log, enum db_statement which, int64_t from,
+    signet_err (*each)(void *arg, sqlite3_stmt *row), void *arg)
+{
+	char why[64]; /* the caller gets the code */
+	struct db db;
+	sqlite3_stmt *row;
+	bool found;
+	signet_err err;
+
+	assert(log->pending == 0 && log->reading == 0);
+	err = db_open_reader(&db, log->reader.db.path, why, sizeof(why));
+	if (err != SIGNET_OK)
+		return err;
+	row = db.statement[which];
+	if (sqlite3_bind_parameter_count(row) > 0)
+		sqlite3_bind_int64(row, 1, from);
+	while ((err = db_step(&db, row, &found)) == SIGNET_OK && found) {
+		err = each(arg, row);
+		if (err != SIGNET_OK)
+			break;
+	}
+	db_close(&db);
+	return err;
+}
+
+struct each_kept {
+	void (*each)(void *arg, const struct ledger_kept *kept, uint64_t index);
+	void *arg;
+	int64_t since;
+};
+
+static signet_err
+each_kept(void *arg, sqlite3_stmt *row)
+{
+	const struct each_kept *e = arg;
+	struct kept_row kept;
+	signet_err err =
+	    kept_decode(&kept, sqlite3_column_blob(row, 1), (size_t)sqlite3_column_bytes(row, 1));
+
+	if (err == SIGNET_OK && kept.time_us >= e->since)
+		e->each(e->arg, &kept.kept, (uint64_t)sqlite3_column_int64(row, 0));
+	return err;
 }
 
 signet_err
 ledger_each_kept(
     struct ledger *log, void (*each)(void *arg, const struct ledger_kept *kept, uint64_t index), void *arg)
 {
-	int64_t since = store_now(&log->writer.store) - (int64_t)KEPT_DAYS * 24 * 3600 * 1000000;
-	sqlite3_stmt *row = log->reader.db.statement[DB_EACH_KEPT];
 	uint64_t n = log->news.size;
-	struct kept_row kept;
-	bool found;
-	signet_err err;
+	struct each_kept e = {
+	    .each = each,
+	    .arg = arg,
+	    .since = store_now(&log->writer.store) - (int64_t)KEPT_DAYS * 24 * 3600 * 1000000,
+	};
 
-	assert(log->pending == 0 && log->reading == 0);
-	sqlite3_bind_int64(row, 1, n > KEPT_ROWS ? (int64_t)(n - KEPT_ROWS) : 0);
-	while ((err = db_step(&log->reader.db, row, &found)) == SIGNET_OK && found) {
-		err = kept_decode(&kept, sqlite3_column_blob(row, 1), (size_t)sqlite3_column_bytes(row, 1));
-		if (err != SIGNET_OK)
-			break;
-		if (kept.time_us >= since)
-			each(arg, &kept.kept, (uint64_t)sqlite3_column_int64(row, 0));
-	}
-	sqlite3_reset(row);
-	return err;
+	return read_rows(log, DB_EACH_KEPT, n > KEPT_ROWS ? (int64_t)(n - KEPT_ROWS) : 0, each_kept, &e);
 }
 
 static void
@@ -332,26 +381,32 @@ copy_text(char *to, size_t size, const unsigned char *from)
 	snprintf(to, size, "%s", from == NULL ? "" : (const char *)from);
 }
 
+struct each_tried {
+	void (*each)(void *arg, const struct ledger_tried *tried);
+	void *arg;
+};
+
+static signet_err
+each_tried(void *arg, sqlite3_stmt *row)
+{
+	const struct each_tried *e = arg;
+	struct ledger_tried t = {.set = true};
+
+	copy_text(t.serial, sizeof(t.serial), sqlite3_column_text(row, 0));
+	copy_text(t.source, sizeof(t.source), sqlite3_column_text(row, 1));
+	t.pending = sqlite3_column_int(row, 2) != 0;
+	t.failures = (unsigned)sqlite3_column_int(row, 3);
+	t.last_us = sqlite3_column_int64(row, 4);
+	e->each(e->arg, &t);
+	return SIGNET_OK;
+}
+
 signet_err
 ledger_each_tried(struct ledger *log, void (*each)(void *arg, const struct ledger_tried *tried), void *arg)
 {
-	sqlite3_stmt *row = log->reader.db.statement[DB_EACH_TRIED];
-	bool found;
-	signet_err err;
+	struct each_tried e = {.each = each, .arg = arg};
 
-	assert(log->pending == 0 && log->reading == 0);
-	while ((err = db_step(&log->reader.db, row, &found)) == SIGNET_OK && found) {
-		struct ledger_tried t = {.set = true};
-
-		copy_text(t.serial, sizeof(t.serial), sqlite3_column_text(row, 0));
-		copy_text(t.source, sizeof(t.source), sqlite3_column_text(row, 1));
-		t.pending = sqlite3_column_int(row, 2) != 0;
-		t.failures = (unsigned)sqlite3_column_int(row, 3);
-		t.last_us = sqlite3_column_int64(row, 4);
-		each(arg, &t);
-	}
-	sqlite3_reset(row);
-	return err;
+	return read_rows(log, DB_EACH_TRIED, 0, each_tried, &e);
 }
 
 void
@@ -447,6 +502,18 @@ ledger_head(const struct ledger *log, struct checkpoint *c, const char **note, s
 }
 
 const char *
+ledger_tiles_why(const struct ledger *log)
+{
+	return log->reader_news.tiles_why;
+}
+
+uint64_t
+ledger_tiles_size(const struct ledger *log)
+{
+	return log->reader_news.tiles_size;
+}
+
+const char *
 ledger_vkey(const struct ledger *log)
 {
 	return log->writer.heads.vkey; /* does not change while the log is open */
@@ -461,9 +528,9 @@ ledger_close(struct ledger *log, void (*closed)(void *arg), void *arg)
 	log->closed = closed;
 	log->closed_arg = arg;
 	writer_join(&log->writer);
+	collect(log); /* the reader publishes the end of the log */
 	reader_join(&log->reader);
-	writer_collect(&log->writer, &log->back, &log->news);
-	reader_collect(&log->reader, &log->read_back, &log->query_back);
+	collect(log);
 	give_back(log);
 	release_files(log);
 	uv_close((uv_handle_t *)&log->async, on_closed);

@@ -88,7 +88,8 @@ struct ledger_op {
 	/*
 	 * OK; LOG_UNAVAILABLE (ledger_why() says why); LIMIT: entry over SIGNET_ENTRY_MAX, requestId or value too long,
 	 * too many openings (a claim then was not made, a claim that was to be recorded still stands);
-	 * ARGUMENT: RECORD of a claim that does not stand, or two openings of one field; MEMORY.
+	 * ARGUMENT: RECORD of a claim that does not stand, or two openings of one field; REQUEST_NOT_FOUND: there is
+	 * nothing to erase, and no entry was made; MEMORY.
 	 */
 	signet_err err;
 	uint64_t index;
@@ -103,7 +104,10 @@ struct ledger_op {
 	 */
 	bool want_proof;
 	struct buf proof;
-	/* in: erase the texts behind this entry in the same transaction (APPEND of kind "erasure") */
+	/*
+	 * in: erase the texts behind this entry in the same transaction (APPEND of kind "erasure"). They are gone from
+	 * the database's files a moment after the log has become quiet, and when it is closed.
+	 */
 	bool erase;
 	uint64_t erase_index;
 	const char *erase_field; /* NULL: all of them */

@@ -196,9 +196,11 @@ take(struct page *p, struct ledger_query *q, struct db *db, sqlite3_stmt *row)
 	return p->count == p->limit;
 }
 
-/* Row after row. */
-static bool
-scan(struct page *p, struct ledger_query *q, struct db *db, uint64_t until)
+enum scanned { SCAN_PAGE_DONE, SCAN_TIME_OVER, SCAN_RANGE_DONE };
+
+/* Look at row after row before `end`. */
+static enum scanned
+scan_rows(struct page *p, struct ledger_query *q, struct db *db, uint64_t end, uint64_t until)
 {
 	sqlite3_stmt *row = db->statement[DB_RANGE];
 	unsigned looked = 0;
@@ -206,34 +208,70 @@ scan(struct page *p, struct ledger_query *q, struct db *db, uint64_t until)
 	signet_err err;
 
 	sqlite3_bind_int64(row, 1, (int64_t)p->at);
-	while ((err = db_step(db, row, &found)) == SIGNET_OK && found) {
+	while ((err = db_step(db, row, &found)) == SIGNET_OK && found &&
+	       (uint64_t)sqlite3_column_int64(row, 0) < end) {
 		if (filter_passes(
 			&p->filter, sqlite3_column_blob(row, 1), (size_t)sqlite3_column_bytes(row, 1))) {
 			if (take(p, q, db, row))
-				return true;
+				return SCAN_PAGE_DONE;
 		} else {
 			p->at = (uint64_t)sqlite3_column_int64(row, 0) + 1;
 		}
+		if (p->at >= end)
+			return SCAN_RANGE_DONE;
 		if (++looked % LOOK_AT_CLOCK == 0 && uv_hrtime() >= until)
-			return false;
+			return SCAN_TIME_OVER;
 	}
 	if (err != SIGNET_OK)
 		query_fail_db(q, db);
-	q->at_end = err == SIGNET_OK;
-	return true;
+	if (err != SIGNET_OK || !found) {
+		q->at_end = err == SIGNET_OK;
+		return SCAN_PAGE_DONE;
+	}
+	p->at = end; /* rows are missing there */
+	return SCAN_RANGE_DONE;
+}
+
+static enum scanned
+scan(struct page *p, struct ledger_query *q, struct db *db, uint64_t end, uint64_t until)
+{
+	enum scanned how = scan_rows(p, q, db, end, until);
+
+	sqlite3_reset(db->statement[DB_RANGE]);
+	return how;
+}
+
+/* What the index knows is skipped; where it ends, every row is looked at. */
+static bool
+collect(struct page *p, struct ledger_query *q, struct db *db, struct search *search, uint64_t until)
+{
+	do {
+		struct search_range r = {.from = p->at};
+		uint64_t end = UINT64_MAX;
+		enum scanned how;
+
+		if (search_find(search, &p->filter, &r, until)) {
+			p->at = r.from;
+			end = r.until;
+			if (r.from == r.until)
+				continue;
+		}
+		how = scan(p, q, db, end, until);
+		if (how == SCAN_PAGE_DONE)
+			return true;
+	} while (uv_hrtime() < until);
+	return false;
 }
 
 bool
-page_step(struct page *p, struct ledger_query *q, struct db *db, uint64_t until)
+page_step(struct page *p, struct ledger_query *q, struct db *db, struct search *search, uint64_t until)
 {
-	bool done;
+	bool done = true;
 
-	if (p->at > INT64_MAX) {
-		q->at_end = done = true;
-	} else {
-		done = scan(p, q, db, until);
-		sqlite3_reset(db->statement[DB_RANGE]);
-	}
+	if (p->at > INT64_MAX)
+		q->at_end = true;
+	else
+		done = collect(p, q, db, search, until);
 	if (done)
 		finish(p, q);
 	return done;

@@ -4,6 +4,7 @@
 
 #include "ledger/db.h"
 #include "ledger/proof.h"
+#include "ledger/search.h"
 
 struct page;
 
@@ -13,6 +14,6 @@ enum { PAGE_ROWS = 256, PAGE_BYTES = 512 * 1024 };
 struct page *page_new(const struct ledger_query *q);
 void page_free(struct page *p);
 /* Collect rows until the page is done (true: the answer is in `q`) or until that time. */
-bool page_step(struct page *p, struct ledger_query *q, struct db *db, uint64_t until);
+bool page_step(struct page *p, struct ledger_query *q, struct db *db, struct search *search, uint64_t until);
 
 #endif

@@ -72,6 +72,10 @@ void ledger_query(struct ledger *log, struct ledger_query *q);
 
 /* The newest checkpoint: its note and what it says, as the loop knows it. False: there is none yet. */
 bool ledger_head(const struct ledger *log, struct checkpoint *c, const char **note, size_t *note_len);
+/* Why the log is not published to its folder: one sentence, "" while it is (or none is configured). Signing goes on. */
+const char *ledger_tiles_why(const struct ledger *log);
+/* Size of the checkpoint that is published there. */
+uint64_t ledger_tiles_size(const struct ledger *log);
 /* The verifier key (C2SP vkey), NUL-terminated. */
 const char *ledger_vkey(const struct ledger *log);
 

@@ -92,7 +92,7 @@ answer_proof(struct ledger_query *q, struct db *db)
 }
 
 static bool
-step_page(struct ledger_query *q, struct db *db, uint64_t until)
+step_page(struct ledger_query *q, const struct query_source *from, uint64_t until)
 {
 	if (q->work->page == NULL)
 		q->work->page = page_new(q);
@@ -100,11 +100,11 @@ step_page(struct ledger_query *q, struct db *db, uint64_t until)
 		fail_memory(q);
 		return true;
 	}
-	return page_step(q->work->page, q, db, until);
+	return page_step(q->work->page, q, from->db, &from->duty->search, until);
 }
 
 bool
-query_step(struct ledger_query *q, struct db *db, uint64_t until)
+query_step(struct ledger_query *q, const struct query_source *from, uint64_t until)
 {
 	if (q->work == NULL)
 		q->work = calloc(1, sizeof(*q->work));
@@ -114,11 +114,11 @@ query_step(struct ledger_query *q, struct db *db, uint64_t until)
 	}
 	switch (q->what) {
 	case LEDGER_PAGE:
-		return step_page(q, db, until);
+		return step_page(q, from, until);
 	case LEDGER_INCLUSION:
 	case LEDGER_CONSISTENCY:
 	case LEDGER_ROOT:
-		answer_proof(q, db);
+		answer_proof(q, from->db);
 		return true;
 	case LEDGER_BACKUP:
 		q->err = SIGNET_ERR_UNSUPPORTED;

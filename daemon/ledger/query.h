@@ -3,6 +3,7 @@
 #define SIGNET_LEDGER_QUERY_H
 
 #include "ledger/db.h"
+#include "ledger/duty.h"
 #include "ledger/proof.h"
 
 struct page;
@@ -12,8 +13,14 @@ struct query_work {
 	struct page *page;
 };
 
+/* What queries are answered from. */
+struct query_source {
+	struct db *db;
+	struct duty *duty;
+};
+
 /* Go on until it is done (true) or until that time, ns of uv_hrtime. */
-bool query_step(struct ledger_query *q, struct db *db, uint64_t until);
+bool query_step(struct ledger_query *q, const struct query_source *from, uint64_t until);
 /* It will not be answered: the log is closed. */
 void query_break_off(struct ledger_query *q);
 void query_free(struct query_work *work);

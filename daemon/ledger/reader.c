@@ -1,7 +1,7 @@
 /*
  * Reading away from the loop: a row may have to come from a slow disk. Single
  * rows go first, for a caller's reply waits for them; queries take turns, a
- * slice each.
+ * slice each, and duties come between them.
  *
  * Invariant: what is handed out was checked against its leaf hash; a row that
  * does not match is an error, never an answer.
@@ -17,7 +17,7 @@
 #include "ledger/reader.h"
 #include <signet/log.h>
 
-enum { STACK = 1 << 20, SLICE_MS = 5 };
+enum { STACK = 1 << 20, SLICE_MS = 5, TELL_MS = 1000 };
 
 static const uint64_t MS = 1000 * 1000;
 
@@ -91,6 +91,7 @@ reader_init(struct reader *r)
 void
 reader_done(struct reader *r)
 {
+	duty_done(&r->duty);
 	uv_cond_destroy(&r->wake);
 	uv_mutex_destroy(&r->lock);
 }
@@ -150,15 +151,41 @@ read_row(struct reader *r, struct ledger_read *read)
 	read->unknown = false;
 }
 
-/* Wait for work. *read is NULL when it is the queries' turn; returns false to stop. */
+static bool
+asked(const struct reader *r)
+{
+	return r->in.first != NULL || r->asked.first != NULL || r->running.first != NULL || r->stop;
+}
+
+/* Until somebody asks or a duty is due; the lock is held. */
+static void
+wait_for_work(struct reader *r)
+{
+	for (;;) {
+		uint64_t now = uv_hrtime();
+
+		if (r->grown)
+			duty_tell(&r->duty, &r->told);
+		r->grown = false;
+		r->sleeps_until = duty_due(&r->duty);
+		if (asked(r) || r->sleeps_until <= now)
+			break;
+		if (r->sleeps_until == UINT64_MAX)
+			uv_cond_wait(&r->wake, &r->lock);
+		else
+			(void)uv_cond_timedwait(&r->wake, &r->lock, r->sleeps_until - now);
+	}
+	r->sleeps_until = 0;
+}
+
+/* Wait for work. *read is NULL when it is the turn of queries and duties; returns false to stop. */
 static bool
 next_turn(struct reader *r, struct ledger_read **read)
 {
 	bool go_on;
 
 	uv_mutex_lock(&r->lock);
-	while (r->in.first == NULL && r->asked.first == NULL && r->running.first == NULL && !r->stop)
-		uv_cond_wait(&r->wake, &r->lock);
+	wait_for_work(r);
 	queries_move(&r->running, &r->asked);
 	*read = reads_take(&r->in);
 	go_on = *read != NULL || !r->stop;
@@ -188,14 +215,38 @@ give_query(struct reader *r, struct ledger_query *q)
 static void
 query_turn(struct reader *r)
 {
+	struct query_source from = {.db = &r->db, .duty = &r->duty};
 	struct ledger_query *q = queries_take(&r->running);
 
 	if (q == NULL)
 		return;
-	if (query_step(q, &r->db, uv_hrtime() + SLICE_MS * MS))
+	if (query_step(q, &from, uv_hrtime() + SLICE_MS * MS))
 		give_query(r, q);
 	else
 		queries_add(&r->running, q);
+}
+
+/* Let the loop know what has changed. */
+static void
+publish(struct reader *r)
+{
+	const struct tiles *t = &r->duty.tiles;
+
+	if (r->mine.tiles_size == t->size && strcmp(r->mine.tiles_why, t->why) == 0)
+		return;
+	r->mine.tiles_size = t->size;
+	memcpy(r->mine.tiles_why, t->why, sizeof(t->why));
+	uv_mutex_lock(&r->lock);
+	r->news = r->mine;
+	uv_mutex_unlock(&r->lock);
+	uv_async_send(r->async);
+}
+
+static void
+duty_turn(struct reader *r)
+{
+	duty_step(&r->duty, &r->db);
+	publish(r);
 }
 
 static void
@@ -212,8 +263,11 @@ run(void *arg)
 			give_read(r, read);
 		} else {
 			query_turn(r);
+			duty_turn(r);
 		}
 	}
+	duty_finish(&r->duty, &r->db);
+	publish(r);
 	while ((q = queries_take(&r->running)) != NULL) {
 		query_break_off(q);
 		give_query(r, q);
@@ -221,12 +275,15 @@ run(void *arg)
 }
 
 signet_err
-reader_start(struct reader *r, uv_async_t *async)
+reader_start(struct reader *r, const char *tiles, const struct note_key *key, uv_async_t *async)
 {
 	uv_thread_options_t options = {.flags = UV_THREAD_HAS_STACK_SIZE, .stack_size = STACK};
 	sigset_t all, before;
+	signet_err err = duty_init(&r->duty, r->db.path, tiles, key);
 	int rc;
 
+	if (err != SIGNET_OK)
+		return err;
 	r->async = async;
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
@@ -288,7 +345,18 @@ reader_query(struct reader *r, struct ledger_query *q)
 }
 
 void
-reader_collect(struct reader *r, struct reads *reads, struct queries *queries)
+reader_tell(struct reader *r, const struct head *head)
+{
+	uv_mutex_lock(&r->lock);
+	r->told = *head;
+	r->grown = true;
+	if (r->sleeps_until > uv_hrtime() + TELL_MS * MS)
+		uv_cond_signal(&r->wake);
+	uv_mutex_unlock(&r->lock);
+}
+
+void
+reader_collect(struct reader *r, struct reads *reads, struct queries *queries, struct reader_news *news)
 {
 	struct ledger_read *read;
 
@@ -296,5 +364,6 @@ reader_collect(struct reader *r, struct reads *reads, struct queries *queries)
 	while ((read = reads_take(&r->out)) != NULL)
 		reads_add(reads, read);
 	queries_move(queries, &r->answered);
+	*news = r->news;
 	uv_mutex_unlock(&r->lock);
 }

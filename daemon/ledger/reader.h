@@ -4,7 +4,7 @@
 
 #include <uv.h>
 
-#include "ledger/db.h"
+#include "ledger/duty.h"
 #include "ledger/proof.h"
 
 struct reads {
@@ -15,9 +15,17 @@ struct queries {
 	struct ledger_query *first, *last;
 };
 
+/* What the loop may know of the reader. */
+struct reader_news {
+	uint64_t tiles_size; /* of the published log */
+	char tiles_why[sizeof(((struct tiles *)NULL)->why)];
+};
+
 struct reader {
-	struct db db; /* the thread's while reads are under way, else the loop's */
+	struct db db; /* the thread's while it runs */
+	struct duty duty;
 	struct queries running;
+	struct reader_news mine;
 
 	/* shared */
 	uv_mutex_t lock;
@@ -25,6 +33,10 @@ struct reader {
 	struct reads in, out;
 	struct queries asked, answered;
 	bool stop;
+	struct head told; /* newest head, if `grown` */
+	bool grown;
+	uint64_t sleeps_until;
+	struct reader_news news;
 
 	uv_thread_t thread;
 	uv_async_t *async;
@@ -36,10 +48,12 @@ struct ledger_read *reads_take(struct reads *list);
 void queries_add(struct queries *list, struct ledger_query *q);
 struct ledger_query *queries_take(struct queries *list);
 
-/* db is open. SIGNET_ERR_MEMORY. */
+/* SIGNET_ERR_MEMORY. */
 must_check signet_err reader_init(struct reader *r);
 void reader_done(struct reader *r);
-must_check signet_err reader_start(struct reader *r, uv_async_t *async);
+/* db is open; `tiles` may be NULL, `key` is borrowed. SIGNET_ERR_MEMORY. */
+must_check signet_err reader_start(
+    struct reader *r, const char *tiles, const struct note_key *key, uv_async_t *async);
 /* Read the rows that were asked for, break off the queries, end the thread. */
 void reader_join(struct reader *r);
 
@@ -48,6 +62,8 @@ void read_begin(struct ledger_read *read);
 void query_begin(struct ledger_query *q);
 void reader_ask(struct reader *r, struct ledger_read *read); /* begun */
 void reader_query(struct reader *r, struct ledger_query *q);
-void reader_collect(struct reader *r, struct reads *reads, struct queries *queries);
+/* The log has grown. */
+void reader_tell(struct reader *r, const struct head *head);
+void reader_collect(struct reader *r, struct reads *reads, struct queries *queries, struct reader_news *news);
 
 #endif

@@ -36,13 +36,13 @@ CREATE TABLE tried (
 	PRIMARY KEY (serial, source)
 ) WITHOUT ROWID;
 
--- Texts behind the hashes of an entry: SHA-256(salt || text).
+-- Texts behind the hashes of an entry: SHA-256(salt || text). Both are NULL once they are erased.
 CREATE TABLE opening (
 	idx INTEGER NOT NULL,
 	field TEXT NOT NULL,
-	salt BLOB NOT NULL,
-	text BLOB NOT NULL,
+	salt BLOB,
+	text BLOB,
 	PRIMARY KEY (idx, field)
 ) WITHOUT ROWID;
 
-INSERT INTO meta (key, value) VALUES ('schema', 1);
+INSERT INTO meta (key, value) VALUES ('schema', 2);

@@ -208,6 +208,16 @@ apply_entry(struct store *s, struct ledger_op *op)
 		if (err != SIGNET_OK)
 			return err;
 	}
+	if (op->what == LEDGER_APPEND && op->erase) {
+		err = db_erase(&s->db, op->erase_index, op->erase_field);
+		if (err == SIGNET_ERR_REQUEST_NOT_FOUND) {
+			op->err = err;
+			return SIGNET_OK;
+		}
+		if (err != SIGNET_OK)
+			return err;
+		s->erased = true;
+	}
 	err = store_append(s, &op->entry, op->leaf, &s->kept);
 	if (err == SIGNET_OK)
 		err = put_openings(s, op, index);

@@ -13,6 +13,7 @@ struct store {
 	struct merkle tree;  /* its leaves are the rows: those committed, and those of the open transaction */
 	uint64_t last_claim; /* id; some are never used */
 	struct merkle mark;  /* the tree when the transaction began */
+	bool erased;         /* something was erased; whoever empties the write-ahead log clears it */
 
 	char boot[33];
 	const char *clock_state; /* in this transaction */

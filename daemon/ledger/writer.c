@@ -20,6 +20,8 @@
 enum {
 	GATHER_PERCENT = 30,
 	GATHER_NS = 800 * 1000,
+	WIPE_MS = 200,         /* from an erasure to the first try to empty the write-ahead log */
+	WIPE_LATE_MS = 5000,   /* where the log is never quiet */
 	MEND_MS = 500,         /* between two tries to become available again */
 	ROOM_BEYOND = 1 << 20, /* a disk with less free than this is still full */
 	STACK = 1 << 20,
@@ -86,9 +88,11 @@ gather(struct writer *w)
 static uint64_t
 next_duty(const struct writer *w)
 {
-	if (is_available(w))
-		return heads_behind(&w->heads, w->store.tree.size) ? w->heads.due_at : UINT64_MAX;
-	return w->sealed ? UINT64_MAX : w->mend_at;
+	uint64_t head = heads_behind(&w->heads, w->store.tree.size) ? w->heads.due_at : UINT64_MAX;
+
+	if (!is_available(w))
+		return w->sealed ? UINT64_MAX : w->mend_at;
+	return w->wipe_at != 0 && w->wipe_at < head ? w->wipe_at : head;
 }
 
 /* Take the next batch; it is empty if it is time for something else, or to stop. Returns false to stop. */
@@ -329,6 +333,25 @@ mend(struct writer *w, struct ops *written)
 		w->fault = db_probe(&w->store.db) != SIGNET_OK;
 }
 
+/* What was erased still stands in old pages of the write-ahead log. */
+static void
+wipe(struct writer *w, bool quiet)
+{
+	uint64_t now = uv_hrtime();
+
+	if (w->store.erased) {
+		w->store.erased = false;
+		w->wipe_at = now + WIPE_MS * MS;
+	}
+	if (w->wipe_at == 0 || now < w->wipe_at || !(quiet || now >= w->wipe_at + WIPE_LATE_MS * MS))
+		return;
+	if (db_empty_wal(&w->store.db) == SIGNET_OK)
+		w->wipe_at = 0;
+	else
+		w->wipe_at =
+		    now + WIPE_MS * MS; /* somebody reads, or the disk is full: again, until it is done */
+}
+
 static void
 take_stock(struct writer *w)
 {
@@ -356,11 +379,12 @@ turn(struct writer *w, struct ops *batch)
 {
 	struct ops written = {0};
 	bool was_available = is_available(w);
+	size_t commit_ops = batch->count;
 
-	if (batch->count > 0) {
+	if (commit_ops > 0) {
 		uint64_t begin = uv_hrtime();
 
-		w->mine.commit_ops = (unsigned)batch->count;
+		w->mine.commit_ops = (unsigned)commit_ops;
 		write_batch(w, batch, &written);
 		w->mine.commit_us = (unsigned)((uv_hrtime() - begin) / 1000);
 	} else if (uv_hrtime() >= w->heads.due_at) {
@@ -371,6 +395,7 @@ turn(struct writer *w, struct ops *batch)
 	if (!is_available(w) && !w->sealed && uv_hrtime() >= w->mend_at)
 		mend(w, &written);
 	publish(w, batch, &written);
+	wipe(w, commit_ops == 0);
 }
 
 static void

@@ -31,6 +31,7 @@ struct writer {
 	struct ops backlog; /* copies of records that the disk did not take */
 	bool sealed;        /* nothing is written any more; mine.why says why */
 	bool fault;         /* a transaction failed, and none has succeeded since */
+	uint64_t wipe_at;   /* when to empty the write-ahead log of what was erased; 0: nothing was */
 	uint64_t mend_at;   /* next try to become available, ns of uv_hrtime */
 	struct writer_news mine;
 
