@@ -146,6 +146,7 @@ fault_parameters(const struct fault *f)
 	case SIGNET_ERR_BAD_DIGEST:
 	case SIGNET_ERR_REQUEST_NOT_FOUND:
 	case SIGNET_ERR_RELOAD_FAILED:
+	case SIGNET_ERR_BACKUP_FAILED:
 		return json_pack("{s:s}", "message", m);
 	default: /* Busy, and what no client can act on */
 		return json_pack("{s:i,s:s}", "retryAfterMs", f->retry_after_ms > 0 ? f->retry_after_ms : 1000,
