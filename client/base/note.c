@@ -135,6 +135,17 @@ note_verify(const char *note, size_t len, const struct note_key *k, size_t *text
 	return SIGNET_OK;
 }
 
+signet_err
+note_read(const char *note, size_t len, size_t *text_len)
+{
+	struct parts p;
+
+	if (!split(&p, note, len) || check_lines(&p, note, NULL) == SIGNET_ERR_PROTOCOL)
+		return SIGNET_ERR_PROTOCOL;
+	*text_len = p.text_len;
+	return SIGNET_OK;
+}
+
 static signet_err
 make_signature(const struct note_signer *s, const char *text, size_t len, uint8_t blob[ID + SIGNATURE])
 {

@@ -55,6 +55,9 @@ must_check signet_err note_add_signature(struct buf *note, const struct note_sig
  */
 must_check signet_err note_verify(const char *note, size_t len, const struct note_key *k, size_t *text_len);
 
+/* Only its form: says nothing about who signed. SIGNET_ERR_PROTOCOL. */
+must_check signet_err note_read(const char *note, size_t len, size_t *text_len);
+
 /* The size is at most INT64_MAX, as in the wire's integers. */
 void checkpoint_write(struct buf *out, const struct checkpoint *c); /* the three lines */
 must_check signet_err checkpoint_parse(struct checkpoint *c, const char *text, size_t len); /* SIGNET_ERR_PROTOCOL */

@@ -101,6 +101,8 @@ notes_of_the_standards_verify(void **state)
 	(void)state;
 	assert_int_equal(verify(spec_note, strlen(spec_note), spec_key, &text_len), SIGNET_OK);
 	assert_int_equal(text_len, strlen("This is an example message.\n"));
+	assert_int_equal(note_read(spec_note, strlen(spec_note), &text_len), SIGNET_OK);
+	assert_int_equal(text_len, strlen("This is an example message.\n"));
 	assert_int_equal(verdict(PETER_TEXT "\n" PETER_LINE ENOCH_LINE, peter_key), SIGNET_OK);
 	assert_int_equal(verdict(PETER_TEXT "\n" PETER_LINE ENOCH_LINE, enoch_key), SIGNET_OK);
 }
@@ -235,10 +237,12 @@ refuses_what_is_no_note(void **state)
 	    PETER_TEXT "\t\n\n" PETER_LINE, PETER_TEXT "\xff\n\n" PETER_LINE,
 	    PETER_TEXT "\xc0\x80\n\n" PETER_LINE, PETER_TEXT "\xed\xa0\x80\n\n" PETER_LINE,
 	    PETER_TEXT "\xf4\x90\x80\x80\n\n" PETER_LINE, PETER_TEXT "\xe2\x80\n\n" PETER_LINE};
+	size_t text_len;
 
 	(void)state;
 	for (size_t i = 0; i < array_len(wrong); i++) {
-		if (verdict(wrong[i], peter_key) != SIGNET_ERR_PROTOCOL)
+		if (verdict(wrong[i], peter_key) != SIGNET_ERR_PROTOCOL ||
+		    note_read(wrong[i], strlen(wrong[i]), &text_len) != SIGNET_ERR_PROTOCOL)
 			fail_msg("wrong[%zu]", i);
 	}
 }
