@@ -20,11 +20,11 @@ heads_init(struct heads *h, const char *origin, const uint8_t seed[NOTE_SEED])
 	owned(buf_done) struct buf vkey;
 	signet_err err;
 
+	buf_init(&vkey, sizeof(h->vkey) - 1);
 	memset(h, 0, sizeof(*h));
 	err = note_signer_init(&h->signer, origin, seed);
 	if (err != SIGNET_OK)
 		return err;
-	buf_init(&vkey, sizeof(h->vkey) - 1);
 	note_key_write(&vkey, &h->signer.key);
 	if (vkey.failed) {
 		note_signer_done(&h->signer);

@@ -9,7 +9,7 @@
 enum { CASE_RESERVE = 1 << 20 };
 
 struct ledger_case {
-	char dir[64];
+	char dir[64], tiles_dir[80];
 	bool own_dir; /* made by case_setup, removed by case_teardown */
 	uv_loop_t loop;
 	struct ledger *log; /* NULL while closed */
@@ -24,11 +24,15 @@ struct ledger_case {
 	char late_id[LEDGER_REQUEST_ID_MAX + 1];
 };
 
+#define CASE_ORIGIN "log.example.vn/office"
 #define CASE_BOOT "0123456789abcdef0123456789abcdef"
 
 /* cmocka fixtures: an open log in a new folder. */
 int case_setup(void **state);
 int case_teardown(void **state);
+/* The same with a key, the name CASE_ORIGIN. case_setup_published: and with the folder c->tiles_dir. */
+int case_setup_signed(void **state);
+int case_setup_published(void **state);
 /* The same in a folder that exists already and stays. */
 void case_init(struct ledger_case *c, const char *dir);
 void case_done(struct ledger_case *c);

@@ -12,22 +12,6 @@
 #include "ledger_case.h"
 #include "unit.h"
 
-#define ORIGIN "log.example.vn/office"
-
-static int
-signed_setup(void **state)
-{
-	struct ledger_case *c;
-
-	if (case_setup(state) != 0)
-		return -1;
-	c = *state;
-	case_close(c);
-	c->origin = ORIGIN;
-	case_open(c);
-	return 0;
-}
-
 static void
 path_of(const struct ledger_case *c, const char *name, char out[128])
 {
@@ -95,7 +79,7 @@ first_start_makes_a_key_that_stays(void **state)
 	assert_int_equal(st.st_mode & 07777, 0600);
 	assert_int_equal(read_file(c, "log.key", seed, sizeof(seed)), 32);
 	snprintf(vkey, sizeof(vkey), "%s", ledger_vkey(c->log));
-	assert_memory_equal(vkey, ORIGIN "+", strlen(ORIGIN) + 1);
+	assert_memory_equal(vkey, CASE_ORIGIN "+", strlen(CASE_ORIGIN) + 1);
 	read_file(c, "log.vkey", shown, sizeof(shown) - 1);
 	assert_int_equal(strlen(shown), strlen(vkey) + 1);
 	assert_memory_equal(shown, vkey, strlen(vkey));
@@ -181,13 +165,13 @@ another_key_or_name_is_refused(void **state)
 	read_file(c, "log.key", seed, sizeof(seed));
 	case_close(c);
 	write_file(c, "log.key", 0600, other, sizeof(other));
-	assert_refused(c, "log.db was signed as " ORIGIN "+");
+	assert_refused(c, "log.db was signed as " CASE_ORIGIN "+");
 	write_file(c, "log.key", 0600, seed, sizeof(seed));
 	c->origin = "elsewhere.example";
-	assert_refused(c, "log.db was signed as " ORIGIN "+");
+	assert_refused(c, "log.db was signed as " CASE_ORIGIN "+");
 	c->origin = "two words";
 	assert_refused(c, "two words cannot be the name of a log");
-	c->origin = ORIGIN;
+	c->origin = CASE_ORIGIN;
 	case_open(c);
 	assert_true(ledger_available(c->log));
 }
@@ -212,7 +196,7 @@ first_entry_is_covered_in_its_own_commit(void **state)
 
 	case_append(c, "start", "");
 	assert_int_equal(case_head(c).size, 1);
-	assert_string_equal(case_head(c).origin, ORIGIN);
+	assert_string_equal(case_head(c).origin, CASE_ORIGIN);
 	assert_int_equal(case_int(c, "SELECT checkpoint IS NOT NULL FROM entry WHERE idx = 0"), 1);
 }
 
@@ -398,33 +382,35 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test_setup_teardown(first_start_makes_a_key_that_stays, signed_setup, case_teardown),
-	    cmocka_unit_test_setup_teardown(vkey_that_was_lost_is_shown_again, signed_setup, case_teardown),
 	    cmocka_unit_test_setup_teardown(
-		missing_key_of_a_signed_log_is_refused, signed_setup, case_teardown),
+		first_start_makes_a_key_that_stays, case_setup_signed, case_teardown),
 	    cmocka_unit_test_setup_teardown(
-		missing_key_with_a_checkpoint_elsewhere_is_refused, signed_setup, case_teardown),
+		vkey_that_was_lost_is_shown_again, case_setup_signed, case_teardown),
 	    cmocka_unit_test_setup_teardown(
-		key_that_is_open_to_others_or_has_another_size_is_refused, signed_setup, case_teardown),
-	    cmocka_unit_test_setup_teardown(another_key_or_name_is_refused, signed_setup, case_teardown),
-	    cmocka_unit_test_setup_teardown(empty_log_has_no_head, signed_setup, case_teardown),
+		missing_key_of_a_signed_log_is_refused, case_setup_signed, case_teardown),
 	    cmocka_unit_test_setup_teardown(
-		first_entry_is_covered_in_its_own_commit, signed_setup, case_teardown),
+		missing_key_with_a_checkpoint_elsewhere_is_refused, case_setup_signed, case_teardown),
 	    cmocka_unit_test_setup_teardown(
-		entry_that_came_too_soon_is_covered_without_another, signed_setup, case_teardown),
+		key_that_is_open_to_others_or_has_another_size_is_refused, case_setup_signed, case_teardown),
+	    cmocka_unit_test_setup_teardown(another_key_or_name_is_refused, case_setup_signed, case_teardown),
+	    cmocka_unit_test_setup_teardown(empty_log_has_no_head, case_setup_signed, case_teardown),
 	    cmocka_unit_test_setup_teardown(
-		end_is_covered_when_the_log_is_closed, signed_setup, case_teardown),
+		first_entry_is_covered_in_its_own_commit, case_setup_signed, case_teardown),
 	    cmocka_unit_test_setup_teardown(
-		timed_heads_are_fifty_milliseconds_apart, signed_setup, case_teardown),
-	    cmocka_unit_test_setup_teardown(claims_alone_need_no_head, signed_setup, case_teardown),
+		entry_that_came_too_soon_is_covered_without_another, case_setup_signed, case_teardown),
 	    cmocka_unit_test_setup_teardown(
-		wanted_proof_is_that_of_its_own_commit, signed_setup, case_teardown),
+		end_is_covered_when_the_log_is_closed, case_setup_signed, case_teardown),
 	    cmocka_unit_test_setup_teardown(
-		proof_is_empty_where_nobody_wants_one, signed_setup, case_teardown),
+		timed_heads_are_fifty_milliseconds_apart, case_setup_signed, case_teardown),
+	    cmocka_unit_test_setup_teardown(claims_alone_need_no_head, case_setup_signed, case_teardown),
 	    cmocka_unit_test_setup_teardown(
-		proofs_of_one_batch_are_against_one_head, signed_setup, case_teardown),
+		wanted_proof_is_that_of_its_own_commit, case_setup_signed, case_teardown),
 	    cmocka_unit_test_setup_teardown(
-		refused_entry_of_a_batch_gets_no_proof, signed_setup, case_teardown),
+		proof_is_empty_where_nobody_wants_one, case_setup_signed, case_teardown),
+	    cmocka_unit_test_setup_teardown(
+		proofs_of_one_batch_are_against_one_head, case_setup_signed, case_teardown),
+	    cmocka_unit_test_setup_teardown(
+		refused_entry_of_a_batch_gets_no_proof, case_setup_signed, case_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,22 +10,6 @@
 #include <signet/log.h>
 #include "unit.h"
 
-#define ORIGIN "log.example.vn/office"
-
-static int
-signed_setup(void **state)
-{
-	struct ledger_case *c;
-
-	if (case_setup(state) != 0)
-		return -1;
-	c = *state;
-	case_close(c);
-	c->origin = ORIGIN;
-	case_open(c);
-	return 0;
-}
-
 /* Proofs */
 
 enum { SIZES = 300 };
@@ -490,7 +474,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define T(name) cmocka_unit_test_setup_teardown(name, signed_setup, case_teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, case_setup_signed, case_teardown)
 	    T(every_inclusion_holds_for_all_sizes),
 	    T(every_consistency_holds_for_all_sizes),
 	    T(roots_of_all_sizes_are_those_of_the_leaves),
