@@ -19,6 +19,7 @@
 #include "token_queue.h"
 
 enum {
+	STORED_RETRY_MS = 1000,
 	ABSENT_RETRY_MS = 2000,
 	FAILED_RETRY_MS = 5000,
 	CRASHES_UNTIL_FAILED = 4, /* in a row, without one good result: stop letting callers wait for it */
@@ -441,9 +442,16 @@ on_stored(struct job *j)
 	struct journal_fields fields = {.message_id = SIGNET_MSG_PIN_REJECTED, .token = t->conf->name};
 
 	t->storing = false;
-	if (j->fault.err != SIGNET_OK)
-		journal(LOG_ERR, &fields, "token %s: the stored PIN did not unlock it (%s); it is not sent again until "
-		    "a person has entered the right one", t->conf->name, fault_message(&j->fault));
+	if (j->fault.err == SIGNET_OK) {
+		t->reason[0] = '\0';
+		return;
+	}
+	snprintf(t->reason, sizeof(t->reason), "its stored PIN could not be used: %s",
+	    j->fault.reason[0] != '\0' ? j->fault.reason : fault_message(&j->fault));
+	t->stored_after_ms = uv_now(&t->broker->loop) + STORED_RETRY_MS;
+	if (t->pin->note[PIN_STORED].failures > 0)
+		journal(LOG_ERR, &fields, "token %s: the stored PIN did not unlock it (%s); it is not sent again until a "
+		    "person has entered the right one", t->conf->name, fault_message(&j->fault));
 }
 
 static void
@@ -457,6 +465,7 @@ send_stored_pin(struct token *t)
 		if (strcmp(t->reason, why) != 0)
 			say_error("token %s: %s", t->conf->name, why);
 		snprintf(t->reason, sizeof(t->reason), "%s", why);
+		t->stored_after_ms = uv_now(&t->broker->loop) + STORED_RETRY_MS;
 		return;
 	}
 	j = job_new(JOB_UNLOCK, t, t->broker->self);

@@ -58,6 +58,7 @@ struct token {
 	struct worker *worker;
 	uint64_t generation; /* of the worker: what was decided for one is void for the next */
 	bool retire;	 /* the worker must be replaced when its lanes are empty */
+	uint64_t stored_after_ms; /* the stored PIN is not tried before: the log or the credential failed */
 	bool storing;	 /* the stored PIN is on its way */
 	bool hand_locked; /* a person locked it: the stored PIN stays away until one unlocks it */
 	bool locking;	 /* an expired lease is being ended */

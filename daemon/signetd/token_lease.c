@@ -277,6 +277,7 @@ lease_wants_stored(const struct token *t)
 {
 	int64_t wait_us;
 
-	return t->conf->credential != NULL && !t->hand_locked && needs_login(t) && !t->lease.stands && t->state == TOKEN_LOCKED &&
+	return t->conf->credential != NULL && !t->hand_locked && uv_now(&t->broker->loop) >= t->stored_after_ms &&
+	       needs_login(t) && !t->lease.stands && t->state == TOKEN_LOCKED &&
 	       pin_may(t->pin, PIN_STORED, false, clock_now_us(NULL), &wait_us) == PIN_GO;
 }

@@ -18,7 +18,7 @@ class FullDisk(flow.SandboxTest):
         cls.sudo = [] if os.geteuid() == 0 else ["sudo", "-n"]
         flow.run(*cls.sudo, "mount", "-t", "tmpfs", "-o", f"size={TMPFS_BYTES},mode=700,uid={os.getuid()}", "signet-full",
                  box.path("state"))
-        box.append_config("[log]\nreserve = 1M\n")
+        box.replace_config("[log]\n", "[log]\nreserve = 1M\n")
 
     @classmethod
     def tearDownClass(cls):
