@@ -40,7 +40,11 @@ enum ledger_query_kind {
 	LEDGER_INCLUSION, /* index, size -> proof, leaf */
 	LEDGER_CONSISTENCY, /* first, size -> proof */
 	LEDGER_ROOT,        /* size -> root */
-	LEDGER_BACKUP,      /* path: a new folder; database by SQLite's backup interface, tiles, never keys */
+	/*
+	 * path: absolute, of a new folder, which is named path.partial until it is whole. The database by SQLite's backup
+	 * interface, the published log if there is one, log.vkey; never keys.
+	 */
+	LEDGER_BACKUP,
 };
 
 struct ledger_query {

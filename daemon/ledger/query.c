@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/tlog.h"
+#include "ledger/backup.h"
 #include "ledger/page.h"
 
 void
@@ -103,6 +104,26 @@ step_page(struct ledger_query *q, const struct query_source *from, uint64_t unti
 	return page_step(q->work->page, q, from->db, &from->duty->search, until);
 }
 
+static bool
+step_backup(struct ledger_query *q, const struct query_source *from, uint64_t until)
+{
+	struct backup_source source = {.log = from->db->path, .tiles = &from->duty->tiles};
+	bool done;
+
+	if (q->work->backup == NULL)
+		q->work->backup = backup_new(&source, q->path);
+	if (q->work->backup == NULL) {
+		fail_memory(q);
+		return true;
+	}
+	done = backup_step(q->work->backup, until, &q->err, q->why, sizeof(q->why));
+	if (done) { /* here, for removing what failed takes its time */
+		backup_free(q->work->backup);
+		q->work->backup = NULL;
+	}
+	return done;
+}
+
 bool
 query_step(struct ledger_query *q, const struct query_source *from, uint64_t until)
 {
@@ -121,9 +142,7 @@ query_step(struct ledger_query *q, const struct query_source *from, uint64_t unt
 		answer_proof(q, from->db);
 		return true;
 	case LEDGER_BACKUP:
-		q->err = SIGNET_ERR_UNSUPPORTED;
-		snprintf(q->why, sizeof(q->why), "this daemon makes no backups");
-		return true;
+		return step_backup(q, from, until);
 	}
 	return true;
 }
@@ -131,6 +150,10 @@ query_step(struct ledger_query *q, const struct query_source *from, uint64_t unt
 void
 query_break_off(struct ledger_query *q)
 {
+	if (q->work != NULL) {
+		backup_free(q->work->backup);
+		q->work->backup = NULL;
+	}
 	q->err = SIGNET_ERR_IO;
 	q->rows = NULL;
 	q->row_count = 0;
@@ -143,5 +166,6 @@ query_free(struct query_work *work)
 	if (work == NULL)
 		return;
 	page_free(work->page);
+	backup_free(work->backup);
 	free(work);
 }

@@ -7,10 +7,12 @@
 #include "ledger/proof.h"
 
 struct page;
+struct backup;
 
 /* What a query has so far, and the memory of its answer. */
 struct query_work {
 	struct page *page;
+	struct backup *backup;
 };
 
 /* What queries are answered from. */
@@ -21,7 +23,7 @@ struct query_source {
 
 /* Go on until it is done (true) or until that time, ns of uv_hrtime. */
 bool query_step(struct ledger_query *q, const struct query_source *from, uint64_t until);
-/* It will not be answered: the log is closed. */
+/* It will not be answered: the log is closed. What it has written is removed. */
 void query_break_off(struct ledger_query *q);
 void query_free(struct query_work *work);
 
