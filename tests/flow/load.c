@@ -144,19 +144,21 @@ judge_one(struct connection *c, const struct reply *r)
 	c->answered++;
 }
 
+/* When the daemon no longer takes calls, replies to earlier ones may still lie in the socket. */
 static signet_err
 run_connection(struct connection *c)
 {
 	const struct load *l = c->load;
+	signet_err sending = SIGNET_OK;
 	struct reply r;
-	signet_err err;
 
 	while (c->answered < l->count) {
-		while (c->sent < l->count && c->sent - c->answered < l->window) {
-			err = send_one(c);
-			if (err != SIGNET_OK)
-				return err;
-		}
+		signet_err err;
+
+		while (sending == SIGNET_OK && c->sent < l->count && c->sent - c->answered < l->window)
+			sending = send_one(c);
+		if (c->sent == c->answered)
+			return sending;
 		err = varlink_reply(&c->wire, &r);
 		if (err != SIGNET_OK)
 			return err;

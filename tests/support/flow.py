@@ -37,7 +37,7 @@ LOAD = os.path.join(BUILD, "tests/flow/signet-load")
 LONG = os.environ.get("SIGNET_LONG") == "1"
 SANITIZED = os.environ.get("SIGNET_SANITIZED") == "1"  # set by the build: everything is several times slower
 NOBODY = 65534
-CRASH_REPORT = re.compile(r"AddressSanitizer:DEADLYSIGNAL.*?==\d+==ABORTING|\S*fault_module\.c\S* runtime error:", re.S)
+CRASH_REPORT = re.compile(r"(Address|Thread)Sanitizer:DEADLYSIGNAL.*?(?=\n<\d>|\Z)|\S*fault_module\.c\S* runtime error:", re.S)
 SANITIZER_WORDS = re.compile(r"(Address|Thread|Leak|Memory|UndefinedBehavior)Sanitizer|runtime error:")
 
 
