@@ -1,6 +1,6 @@
 /*
  * Pacing. While the log grows, signing has the machine: publishing happens
- * once a second, indexing gets a tenth of the time. In a quiet moment both go
+ * once a second, indexing gets a twentieth of the time. In a quiet moment both go
  * on without a break.
  */
 #include "ledger/duty.h"
@@ -10,7 +10,7 @@
 
 enum {
 	SLICE_MS = 2,
-	PAUSE_MS = 18,     /* between two slices of indexing while the log grows */
+	PAUSE_MS = 38,     /* between two slices of indexing while the log grows */
 	QUIET_MS = 500,    /* it does not grow any more */
 	GATHER_MS = 1000,  /* from a new entry to its place in the index, from head to head published */
 	UNSAVED_MS = 5000, /* what was indexed is written when the log has been quiet for so long */
