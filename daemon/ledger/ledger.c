@@ -16,11 +16,12 @@
 
 #include "ledger/backlog.h"
 #include "ledger/continuity.h"
-#include "ledger/kept.h"
+#include "ledger/each.h"
 #include "ledger/ledger.h"
 #include "ledger/query.h"
 #include "ledger/reader.h"
 #include "ledger/recover.h"
+#include "ledger/row.h"
 #include "ledger/writer.h"
 #include <signet/log.h>
 
@@ -315,98 +316,22 @@ ledger_open(struct ledger **out, uv_loop_t *loop, const struct ledger_options *o
 	return SIGNET_OK;
 }
 
-/* What is read before the loop runs has a connection of its own: the other one is the reader's. */
-static signet_err
-read_rows(struct ledger *log, enum db_statement which, int64_t from,
-    signet_err (*each)(void *arg, sqlite3_stmt *row), void *arg)
-{
-	char why[64]; /* the caller gets the code */
-	struct db db;
-	sqlite3_stmt *row;
-	bool found;
-	signet_err err;
-
-	assert(log->pending == 0 && log->reading == 0);
-	err = db_open_reader(&db, log->reader.db.path, why, sizeof(why));
-	if (err != SIGNET_OK)
-		return err;
-	row = db.statement[which];
-	if (sqlite3_bind_parameter_count(row) > 0)
-		sqlite3_bind_int64(row, 1, from);
-	while ((err = db_step(&db, row, &found)) == SIGNET_OK && found) {
-		err = each(arg, row);
-		if (err != SIGNET_OK)
-			break;
-	}
-	db_close(&db);
-	return err;
-}
-
-struct each_kept {
-	void (*each)(void *arg, const struct ledger_kept *kept, uint64_t index);
-	void *arg;
-	int64_t since;
-};
-
-static signet_err
-each_kept(void *arg, sqlite3_stmt *row)
-{
-	const struct each_kept *e = arg;
-	struct kept_row kept;
-	signet_err err =
-	    kept_decode(&kept, sqlite3_column_blob(row, 1), (size_t)sqlite3_column_bytes(row, 1));
-
-	if (err == SIGNET_OK && kept.time_us >= e->since)
-		e->each(e->arg, &kept.kept, (uint64_t)sqlite3_column_int64(row, 0));
-	return err;
-}
-
 signet_err
 ledger_each_kept(
     struct ledger *log, void (*each)(void *arg, const struct ledger_kept *kept, uint64_t index), void *arg)
 {
+	int64_t since = store_now(&log->writer.store) - (int64_t)KEPT_DAYS * 24 * 3600 * 1000000;
 	uint64_t n = log->news.size;
-	struct each_kept e = {
-	    .each = each,
-	    .arg = arg,
-	    .since = store_now(&log->writer.store) - (int64_t)KEPT_DAYS * 24 * 3600 * 1000000,
-	};
 
-	return read_rows(log, DB_EACH_KEPT, n > KEPT_ROWS ? (int64_t)(n - KEPT_ROWS) : 0, each_kept, &e);
-}
-
-static void
-copy_text(char *to, size_t size, const unsigned char *from)
-{
-	snprintf(to, size, "%s", from == NULL ? "" : (const char *)from);
-}
-
-struct each_tried {
-	void (*each)(void *arg, const struct ledger_tried *tried);
-	void *arg;
-};
-
-static signet_err
-each_tried(void *arg, sqlite3_stmt *row)
-{
-	const struct each_tried *e = arg;
-	struct ledger_tried t = {.set = true};
-
-	copy_text(t.serial, sizeof(t.serial), sqlite3_column_text(row, 0));
-	copy_text(t.source, sizeof(t.source), sqlite3_column_text(row, 1));
-	t.pending = sqlite3_column_int(row, 2) != 0;
-	t.failures = (unsigned)sqlite3_column_int(row, 3);
-	t.last_us = sqlite3_column_int64(row, 4);
-	e->each(e->arg, &t);
-	return SIGNET_OK;
+	assert(log->pending == 0 && log->reading == 0);
+	return each_kept(log->reader.db.path, n > KEPT_ROWS ? n - KEPT_ROWS : 0, since, each, arg);
 }
 
 signet_err
 ledger_each_tried(struct ledger *log, void (*each)(void *arg, const struct ledger_tried *tried), void *arg)
 {
-	struct each_tried e = {.each = each, .arg = arg};
-
-	return read_rows(log, DB_EACH_TRIED, 0, each_tried, &e);
+	assert(log->pending == 0 && log->reading == 0);
+	return each_tried(log->reader.db.path, each, arg);
 }
 
 void
@@ -466,7 +391,7 @@ void
 ledger_read_row(struct ledger *log, struct ledger_read *r)
 {
 	log->reading++;
-	read_begin(r);
+	row_begin(r);
 	if (log->closing) { /* from a `done` inside ledger_close */
 		r->err = SIGNET_ERR_IO;
 		reads_add(&log->read_back, r);

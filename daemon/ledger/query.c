@@ -16,6 +16,19 @@
 #include "ledger/page.h"
 
 void
+query_begin(struct ledger_query *q)
+{
+	q->work = NULL;
+	q->err = SIGNET_OK;
+	q->why[0] = '\0';
+	q->rows = NULL;
+	q->row_count = 0;
+	q->next_from = q->from;
+	q->at_end = false;
+	q->proof.count = 0;
+}
+
+void
 query_fail_db(struct ledger_query *q, const struct db *db)
 {
 	q->err = SIGNET_ERR_IO;

@@ -21,6 +21,8 @@ struct query_source {
 	struct duty *duty;
 };
 
+/* Clear what comes out. */
+void query_begin(struct ledger_query *q);
 /* Go on until it is done (true) or until that time, ns of uv_hrtime. */
 bool query_step(struct ledger_query *q, const struct query_source *from, uint64_t until);
 /* It will not be answered: the log is closed. What it has written is removed. */

@@ -3,19 +3,17 @@
  * rows go first, for a caller's reply waits for them; queries take turns, a
  * slice each, and duties come between them.
  *
- * Invariant: what is handed out was checked against its leaf hash; a row that
- * does not match is an error, never an answer.
+ * Invariant: what is asked is answered exactly once; the lock is never held
+ * while something is read.
  */
 #include <assert.h>
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
 
-#include "ledger/entry.h"
-#include "ledger/kept.h"
 #include "ledger/query.h"
+#include "ledger/row.h"
 #include "ledger/reader.h"
-#include <signet/log.h>
 
 enum { STACK = 1 << 20, SLICE_MS = 5, TELL_MS = 1000 };
 
@@ -94,61 +92,6 @@ reader_done(struct reader *r)
 	duty_done(&r->duty);
 	uv_cond_destroy(&r->wake);
 	uv_mutex_destroy(&r->lock);
-}
-
-static signet_err
-copy_kept(struct ledger_read *read, const void *blob, size_t len)
-{
-	struct kept_row row;
-	signet_err err;
-
-	if (blob == NULL)
-		return SIGNET_OK;
-	err = kept_decode(&row, blob, len);
-	if (err != SIGNET_OK)
-		return err;
-	read->uid = row.kept.uid;
-	read->unknown = row.kept.unknown;
-	buf_put(&read->value, row.kept.value, row.kept.value_len);
-	return read->value.failed ? SIGNET_ERR_IO : SIGNET_OK;
-}
-
-static signet_err
-copy_row(struct ledger_read *read, sqlite3_stmt *row)
-{
-	const void *bytes = sqlite3_column_blob(row, 0), *leaf = sqlite3_column_blob(row, 1);
-	size_t len = (size_t)sqlite3_column_bytes(row, 0);
-
-	merkle_leaf(read->leaf, bytes, len);
-	if (sqlite3_column_bytes(row, 1) != LEDGER_HASH || memcmp(leaf, read->leaf, LEDGER_HASH) != 0)
-		return SIGNET_ERR_IO;
-	buf_put(&read->entry, bytes, len);
-	if (read->entry.failed || !entry_time_of(bytes, len, read->time))
-		return SIGNET_ERR_IO;
-	return copy_kept(read, sqlite3_column_blob(row, 2), (size_t)sqlite3_column_bytes(row, 2));
-}
-
-static void
-read_row(struct reader *r, struct ledger_read *read)
-{
-	sqlite3_stmt *row = r->db.statement[DB_ROW];
-	bool found = false;
-
-	read->err = SIGNET_ERR_REQUEST_NOT_FOUND;
-	if (read->index > INT64_MAX)
-		return;
-	if (sqlite3_bind_int64(row, 1, (int64_t)read->index) != SQLITE_OK ||
-	    db_step(&r->db, row, &found) != SIGNET_OK)
-		read->err = SIGNET_ERR_IO;
-	if (found)
-		read->err = copy_row(read, row);
-	sqlite3_reset(row);
-	if (read->err == SIGNET_OK)
-		return;
-	buf_done(&read->entry);
-	buf_done(&read->value);
-	read->uid = (uid_t)-1;
-	read->unknown = false;
 }
 
 static bool
@@ -259,7 +202,7 @@ run(void *arg)
 	(void)pthread_setname_np(pthread_self(), "log-reader"); /* for ps and profiles only */
 	while (next_turn(r, &read)) {
 		if (read != NULL) {
-			read_row(r, read);
+			row_read(&r->db, read);
 			give_read(r, read);
 		} else {
 			query_turn(r);
@@ -301,29 +244,6 @@ reader_join(struct reader *r)
 	uv_mutex_unlock(&r->lock);
 	int rc = uv_thread_join(&r->thread);
 	assert(rc == 0);
-}
-
-void
-read_begin(struct ledger_read *read)
-{
-	read->uid = (uid_t)-1;
-	read->unknown = false;
-	read->time[0] = '\0';
-	buf_init(&read->entry, SIGNET_ENTRY_MAX);
-	buf_init(&read->value, KEPT_VALUE_MAX);
-}
-
-void
-query_begin(struct ledger_query *q)
-{
-	q->work = NULL;
-	q->err = SIGNET_OK;
-	q->why[0] = '\0';
-	q->rows = NULL;
-	q->row_count = 0;
-	q->next_from = q->from;
-	q->at_end = false;
-	q->proof.count = 0;
 }
 
 void

@@ -57,10 +57,7 @@ must_check signet_err reader_start(
 /* Read the rows that were asked for, break off the queries, end the thread. */
 void reader_join(struct reader *r);
 
-/* Clear what comes out of a read or a query. */
-void read_begin(struct ledger_read *read);
-void query_begin(struct ledger_query *q);
-void reader_ask(struct reader *r, struct ledger_read *read); /* begun */
+void reader_ask(struct reader *r, struct ledger_read *read); /* row_begin, query_begin were called */
 void reader_query(struct reader *r, struct ledger_query *q);
 /* The log has grown. */
 void reader_tell(struct reader *r, const struct head *head);
