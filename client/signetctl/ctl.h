@@ -59,7 +59,24 @@ enum exit_code {
 	OPTION(NO_ASK, 0, "no-ask", NULL, N_("never ask on the terminal"))                                   \
 	OPTION(USES, 0, "uses", N_("NUMBER"), N_("unlock for so many signatures (default 1)"))               \
 	OPTION(SECONDS, 0, "seconds", N_("NUMBER"), N_("unlock for so many seconds (default 300)"))          \
-	OPTION(CERT, 0, "cert", N_("FILE"), N_("certificate of the signer, PEM or DER"))
+	OPTION(CERT, 0, "cert", N_("FILE"), N_("certificate of the signer, PEM or DER"))           \
+	OPTION(RECEIPT, 0, "receipt", NULL, N_("also write a receipt, with proof, beside each signature"))    \
+	OPTION(COPY, 0, "copy", N_("PATH"), N_("a published or exported log instead of the daemon; several times for several")) \
+	OPTION(VKEY, 0, "vkey", N_("KEY"), N_("verifier key of the log, or a file that holds it"))           \
+	OPTION(FROM, 0, "from", N_("WHERE"), N_("begin with this entry number, or at this time"))            \
+	OPTION(UNTIL, 0, "until", N_("TIME"), N_("end with this day, or before this time"))                  \
+	OPTION(LIMIT, 0, "limit", N_("NUMBER"), N_("at most so many entries"))                               \
+	OPTION(KIND, 0, "kind", N_("NAME"), N_("entries of this kind: sign, seal, refusal, ..."))            \
+	OPTION(UID, 0, "uid", N_("USER"), N_("entries that this user caused"))                               \
+	OPTION(TOKEN, 0, "token", N_("NAME"), N_("entries about this token"))                                \
+	OPTION(OPERATION, 0, "operation", N_("NAME"), N_("entries about this operation: sign, seal, ..."))   \
+	OPTION(OUTCOME, 0, "outcome", N_("NAME"), N_("entries that ended so: ok, failed, refused, unknown, cancelled")) \
+	OPTION(DIGEST, 0, "digest", N_("DIGEST"), N_("entries about this digest: sha256:..."))               \
+	OPTION(SIGNATURE, 0, "signature", N_("FILE"), N_("the entry of this signature (a file, or sha256:...)")) \
+	OPTION(FILE, 0, "file", N_("FILE"), N_("entries about this file: a document, a signature or a receipt")) \
+	OPTION(TITLES, 0, "titles", NULL, N_("with the texts behind the hashes, as far as you may read them")) \
+	OPTION(FORMAT, 0, "format", N_("NAME"), N_("jsonl (default) or csv"))                                \
+	OPTION(FROM_CHECKPOINT, 0, "from-checkpoint", N_("FILE"), N_("verify only what came after this remembered checkpoint"))
 
 enum option_id {
 #define OPTION_ID(id, letter, name, arg, help) OPT_##id,
@@ -74,6 +91,8 @@ struct ctl {
 	const char *value[OPT_COUNT]; /* NULL: not given; "" for those without argument */
 	char **args;		      /* what stands behind the verb */
 	int arg_count;
+	const char **copies; /* of each --copy */
+	int copy_count;
 	signet_conn *conn;
 };
 

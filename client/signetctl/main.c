@@ -12,6 +12,7 @@
 #include "base/json.h"
 
 #include "ctl.h"
+#include "log.h"
 
 #define TAKES_ALWAYS (TAKES(SOCKET) | TAKES(JSON) | TAKES(HELP) | TAKES(VERSION))
 #define TAKES_PIN (TAKES(PIN_FD) | TAKES(LAST_TRY) | TAKES(NO_ASK))
@@ -19,7 +20,13 @@
 #define TAKES_SIGN                                                                                           \
 	(TAKES_ALWAYS | TAKES_PIN | TAKES(KEY) | TAKES(HASH) | TAKES(SCHEME) | TAKES(OUT) | TAKES(STDOUT) |  \
 	    TAKES(FORCE) | TAKES(RESUME) | TAKES(TITLE) | TAKES(NUMBER) | TAKES(DATE) | TAKES(CAPACITY) |    \
-	    TAKES(FOR) | TAKES(REQUEST_ID) | TAKES(TIMEOUT))
+	    TAKES(FOR) | TAKES(REQUEST_ID) | TAKES(TIMEOUT) | TAKES(RECEIPT))
+#define TAKES_LOG (TAKES_ALWAYS | TAKES(COPY) | TAKES(VKEY))
+#define TAKES_FILTER                                                                                         \
+	(TAKES(FROM) | TAKES(UNTIL) | TAKES(LIMIT) | TAKES(KIND) | TAKES(KEY) | TAKES(UID) | TAKES(TOKEN) |  \
+	    TAKES(OPERATION) | TAKES(OUTCOME) | TAKES(DIGEST) | TAKES(NUMBER) | TAKES(DATE) | TAKES(CERT) |  \
+	    TAKES(SIGNATURE) | TAKES(REQUEST_ID) | TAKES(FILE))
+#define TAKES_OUT (TAKES(OUT) | TAKES(FORCE))
 
 const struct verb verbs[] = {
     {"status", NULL, "", N_("how the daemon and its tokens are"), TAKES_ALWAYS, 0, 0, verb_status},
@@ -37,6 +44,28 @@ const struct verb verbs[] = {
     {"collect", NULL, "", N_("what became of an earlier request; fetch its signature again"),
 	TAKES_ALWAYS | TAKES(REQUEST_ID) | TAKES(INDEX) | TAKES(OUT) | TAKES(STDOUT) | TAKES(FORCE), 0, 0,
 	verb_collect},
+    {"receipt", "verify", N_("FILE.receipt [DOCUMENT]"), N_("check a receipt; needs no daemon"),
+	TAKES_ALWAYS | TAKES(VKEY), 1, 2, verb_receipt_verify},
+    {"receipt", NULL, N_("FILE"), N_("save the log entry of FILE.sig and its proof in FILE.receipt"),
+	TAKES_ALWAYS | TAKES(VKEY) | TAKES(INDEX) | TAKES(REQUEST_ID) | TAKES_OUT, 1, 1, verb_receipt},
+    {"mine", NULL, "", N_("your own entries in the signing log"), TAKES_ALWAYS | TAKES_FILTER, 0, 0,
+	verb_mine},
+    {"log", "show", N_("[NUMBER]"), N_("the newest entries of the signing log, or all of one"),
+	TAKES_LOG | TAKES(FROM) | TAKES(LIMIT), 0, 1, verb_log_show},
+    {"log", "search", "", N_("entries about a key, a person, a document, ..."), TAKES_LOG | TAKES_FILTER, 0,
+	0, verb_log_search},
+    {"log", "follow", "", N_("show entries as they are logged"), TAKES_ALWAYS | TAKES_FILTER, 0, 0,
+	verb_log_follow},
+    {"log", "head", "", N_("the newest checkpoint and the log's verifier key"), TAKES_LOG | TAKES_OUT, 0, 0,
+	verb_log_head},
+    {"log", "prove", N_("NUMBER"), N_("the proof that an entry stands in the log"), TAKES_LOG | TAKES_OUT, 1,
+	1, verb_log_prove},
+    {"log", "verify", "", N_("check that every entry is the one that was logged"),
+	TAKES_LOG | TAKES(FROM_CHECKPOINT) | TAKES_OUT, 0, 0, verb_log_verify},
+    {"log", "export", "", N_("entries for other programs, and for auditors"),
+	TAKES_LOG | TAKES_FILTER | TAKES(FORMAT) | TAKES(TITLES) | TAKES_OUT, 0, 0, verb_log_export},
+    {"log", "report", "", N_("a page about who signed what, and whether the log can be believed"),
+	TAKES_LOG | TAKES(FROM) | TAKES(UNTIL) | TAKES_OUT, 0, 0, verb_log_report},
     {"call", NULL, N_("METHOD [JSON]"), N_("any method of the daemon, for finding faults"),
 	TAKES_ALWAYS | TAKES(TIMEOUT), 1, 2, verb_call},
     {"help", NULL, N_("[VERB]"), N_("show the help of a verb"), TAKES_ALWAYS, 0, 2, verb_help},
@@ -69,6 +98,7 @@ main(int argc, char **argv)
 	(void)textdomain("signet");
 	code = run(&c, argc, argv);
 	free(c.args);
+	free(c.copies);
 	/* a full disk behind stdout is a failure too */
 	if (fflush(stdout) != 0 || ferror(stdout))
 		code = code == CTL_OK ? fail_text(CTL_FAILED, _("cannot write to standard output")) : code;

@@ -79,7 +79,8 @@ split(struct ctl *c, int argc, char **argv)
 
 	short_options(shorts);
 	c->args = calloc((size_t)argc + 1, sizeof(*c->args));
-	if (c->args == NULL)
+	c->copies = calloc((size_t)argc + 1, sizeof(*c->copies));
+	if (c->args == NULL || c->copies == NULL)
 		return fail_text(CTL_FAILED, _("out of memory"));
 	opterr = 0;
 	while ((got = getopt_long(argc, argv, shorts, long_options, NULL)) != -1) {
@@ -90,7 +91,9 @@ split(struct ctl *c, int argc, char **argv)
 		id = got == ':' || got == '?' ? -1 : option_of(got);
 		if (id < 0)
 			return bad_option(got, argv);
-		if (c->value[id] != NULL)
+		if (id == OPT_COPY)
+			c->copies[c->copy_count++] = optarg; /* the one option that may come several times */
+		else if (c->value[id] != NULL)
 			return fail_text(CTL_USAGE, _("--%s is given twice"), long_options[id].name);
 		c->value[id] = optarg == NULL ? "" : optarg;
 	}
