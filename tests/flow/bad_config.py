@@ -12,7 +12,6 @@ import unittest
 import flow
 from varlink import SIGNER
 
-SIGNETD = os.path.join(flow.BUILD, "daemon/signetd/signetd")
 
 
 class BadConfig(unittest.TestCase):
@@ -28,7 +27,7 @@ class BadConfig(unittest.TestCase):
     def start(self, text):
         """(exit code, messages) of signetd with this configuration."""
         self.box.set_config(text)
-        done = subprocess.run([SIGNETD, "--config", self.box.config], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        done = subprocess.run([flow.SIGNETD, "--config", self.box.config], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                               text=True, timeout=60, check=False,
                               env=dict(os.environ, CREDENTIALS_DIRECTORY=self.box.path("credentials")))
         return done.returncode, done.stdout
@@ -138,7 +137,7 @@ class BadConfig(unittest.TestCase):
             self.assertRefused(self.changed("[daemon]", line + "\n[daemon]"), line[:150])
 
     def test_missing_file(self):
-        done = subprocess.run([SIGNETD, "--config", self.box.path("none.conf")], capture_output=True, text=True,
+        done = subprocess.run([flow.SIGNETD, "--config", self.box.path("none.conf")], capture_output=True, text=True,
                               timeout=60, check=False)
         self.assertNotEqual(done.returncode, 0)
         self.assertIn("none.conf", done.stderr)

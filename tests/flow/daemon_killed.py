@@ -71,7 +71,7 @@ class DaemonKilled(flow.SandboxTest):
         other = text.replace(f"socket = {self.box.socket}", f"socket = {self.box.path('other.sock')}")
         with open(self.box.path("other.conf"), "w", encoding="utf-8") as f:
             f.write(other)
-        done = flow.run(os.path.join(flow.BUILD, "daemon/signetd/signetd"), "--config", self.box.path("other.conf"),
+        done = flow.run(flow.SIGNETD, "--config", self.box.path("other.conf"),
                         check=False, text=True, timeout=60,
                         env=dict(os.environ, CREDENTIALS_DIRECTORY=self.box.path("credentials")))
         self.assertNotEqual(done.returncode, 0)

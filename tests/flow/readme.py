@@ -59,7 +59,7 @@ class Readme(flow.SandboxTest):
         try:
             self.box.stop()
             with open(self.box.path("second.log"), "w", encoding="utf-8") as log:
-                process = subprocess.Popen([os.path.join(flow.BUILD, "daemon/signetd/signetd"), "--config", self.box.config],
+                process = subprocess.Popen([flow.SIGNETD, "--config", self.box.config],
                                            stderr=log)
                 try:
                     flow.until(lambda: os.path.exists(self.box.socket) or process.poll() is not None, what="its start")

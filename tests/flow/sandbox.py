@@ -29,11 +29,24 @@ class SandboxScript(flow.SandboxTest):
         self.assertEqual(a["SIGNET_TOKEN"], "sandbox")
         self.assertEqual(a["SIGNET_STATE"], self.box.path("state"))
         self.assertEqual(a["SIGNET_PIN"], self.box.pin)
-        self.assertEqual(os.readlink(f"/proc/{a['SIGNET_PID']}/exe"), os.path.join(flow.BUILD, "daemon/signetd/signetd"))
+        self.assertEqual(os.readlink(f"/proc/{a['SIGNET_PID']}/exe"), flow.SIGNETD)
         flow.run("openssl", "x509", "-in", a["SIGNET_CA"], "-noout")
-        for name in ("SIGNET_MODULE", "SIGNET_TILES", "SIGNET_VKEY"):  # only what exists
-            if name in a and name != "SIGNET_VKEY":
-                self.assertTrue(os.path.exists(a[name]), name)
+        if "SIGNET_MODULE" in a:  # only what exists
+            self.assertTrue(os.path.exists(a["SIGNET_MODULE"]))
+
+    def test_log_is_published_with_the_key_that_was_printed(self):
+        a = self.box.assignments
+        index = self.box.sign()["receipt"]["index"]
+        checkpoint = os.path.join(a["SIGNET_TILES"], "checkpoint")
+        flow.until(lambda: os.path.exists(checkpoint) and self.published(checkpoint) > index, what="the published checkpoint")
+        with open(checkpoint, encoding="utf-8") as f:
+            origin = f.readline().strip()
+        self.assertEqual(a["SIGNET_VKEY"].split("+")[0], origin)
+
+    @staticmethod
+    def published(checkpoint):
+        with open(checkpoint, encoding="utf-8") as f:
+            return int(f.read().split("\n")[1])
 
     def test_five_keys_with_certificates_of_the_ca(self):
         for label in KEYS:

@@ -29,7 +29,7 @@ class SocketActivation(unittest.TestCase):
 
     def launch(self):
         return subprocess.Popen(["bash", "-c", LAUNCH, "launch", str(self.listener.fileno()),
-                                 os.path.join(flow.BUILD, "daemon/signetd/signetd"), "--config", self.box.config],
+                                 flow.SIGNETD, "--config", self.box.config],
                                 pass_fds=(self.listener.fileno(),), stderr=subprocess.PIPE, text=True,
                                 env=dict(os.environ, CREDENTIALS_DIRECTORY=self.box.path("credentials")))
 
@@ -56,7 +56,7 @@ class SocketActivation(unittest.TestCase):
             process.communicate(timeout=60)
 
     def test_listen_pid_of_another_process_is_not_for_us(self):
-        process = subprocess.Popen([os.path.join(flow.BUILD, "daemon/signetd/signetd"), "--config", self.box.config],
+        process = subprocess.Popen([flow.SIGNETD, "--config", self.box.config],
                                    stderr=subprocess.PIPE, text=True,
                                    env=dict(os.environ, CREDENTIALS_DIRECTORY=self.box.path("credentials"),
                                             LISTEN_PID=str(os.getpid()), LISTEN_FDS="1"))

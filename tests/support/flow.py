@@ -30,6 +30,7 @@ from varlink import ADMIN, SIGNER, TOKEN
 REPO = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.path.realpath(os.environ.get("SIGNET_BUILD", os.path.join(REPO, "build")))
 SCRIPT = os.path.join(REPO, "tests", "sandbox")
+SIGNETD = os.path.join(BUILD, "daemon/signetd/signetd")
 CTL = os.path.join(BUILD, "client/signetctl/signetctl")
 SOFTHSM = "/usr/lib/softhsm/libsofthsm2.so"
 FAULT = os.path.join(BUILD, "tests/support/libsignet-fault.so")
@@ -94,6 +95,7 @@ class Sandbox:
         os.chmod(self.dir, 0o755)  # a second user must reach the socket
         self.env = {}
         self.loads = []
+        self.before_removal = lambda: None  # what a test put into the directory and must take out again
         self.crashes_wanted = False  # a test makes workers crash: reports of that are not held against them
         try:
             run(SCRIPT, "make", self.dir)
@@ -191,6 +193,12 @@ class Sandbox:
         self.pid = int(self.assignments["SIGNET_PID"])
         return self
 
+    def start_daemon(self):
+        """The daemon alone, as tests/sandbox does it, for one whose token cannot become ready."""
+        run(os.path.join(REPO, "tests/support/daemon.py"), "start", self.path("signetd.pid"), self.path("signetd.log"),
+            SIGNETD, "--config", self.config, env=dict(os.environ, CREDENTIALS_DIRECTORY=self.path("credentials")), text=True)
+        self.pid = daemon.read_pidfile(self.path("signetd.pid"))[0]
+
     def stop(self):
         run(SCRIPT, "stop", self.dir)
 
@@ -208,6 +216,7 @@ class Sandbox:
         if daemon.open_daemon(self.path("signetd.pid")):
             self.stop()
         text = self.read("signetd.log") if os.path.exists(self.path("signetd.log")) else ""
+        self.before_removal()
         shutil.rmtree(self.dir)
         if self.crashes_wanted:
             text = CRASH_REPORT.sub("", text)
