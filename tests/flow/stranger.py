@@ -44,9 +44,14 @@ print(json.dumps(answers))
 
 class Stranger(flow.SandboxTest):
     @classmethod
+    def prepare(cls, box):
+        box.use_faults()  # faultless: it counts the logins
+
+    @classmethod
     def setUpClass(cls):
         super().setUpClass()
         try:
+            cls.logins = cls.box.logins()
             cls.digest = flow.digest()
             cls.box.sign()
             cls.before = cls.box.entries()
@@ -81,6 +86,7 @@ class Stranger(flow.SandboxTest):
 
     def test_spends_no_signature_and_no_pin_try(self):
         self.assertNotIn(self.digest, [e.get("digest") for e in self.box.entries() if e["kind"] != "refusal"])
+        self.assertEqual(self.box.logins(), self.logins, "a login was sent to the token")
         self.assertEqual(self.box.token()["pinFailures"], 0)
         self.assertEqual([r for r in self.box.rows_live("SELECT failures FROM tried WHERE failures > 0")], [])
         self.assertEqual(self.box.token()["state"], "ready")
