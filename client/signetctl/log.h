@@ -24,6 +24,7 @@ struct log_entry {
 	const char *text; /* as logged, `size` bytes and a NUL */
 	size_t size;
 	const json_t *wire; /* org.signetd.Log.Entry; NULL: from a published folder */
+	bool foreign;	    /* from a copy: its users need not be those of this machine */
 	json_t *read;       /* log_members() */
 };
 
@@ -109,8 +110,8 @@ bool log_index_read(const char *text, uint64_t *index);
 void log_print_heading(bool several);
 void log_print_line(struct log_entry *e, bool several);
 void log_print_details(struct log_entry *e);
-/* The name of a user, or its number. `out` has 64 bytes. */
-const char *log_user(char *out, int64_t uid);
+/* The name of the user whose number stands in the entry, or the number. `out` has 64 bytes. */
+const char *log_user(char *out, const struct log_entry *e, int64_t uid);
 /* Texts behind the entry's hashes, NULL where there is none. */
 const char *log_opening(struct log_entry *e, const char *field);
 

@@ -43,7 +43,7 @@ static bool
 folder_entry(void *arg, uint64_t index, const char *bytes, size_t size)
 {
 	struct folder_reading *r = arg;
-	struct log_entry e = {.log = r->origin, .index = index, .size = size};
+	struct log_entry e = {.log = r->origin, .index = index, .size = size, .foreign = true};
 	bool go_on = true;
 	char *text;
 
@@ -190,7 +190,8 @@ static int
 take_entry(struct file_reading *r, const json_t *wire)
 {
 	const json_t *text = json_object_get(wire, "entry"), *index = json_object_get(wire, "index");
-	struct log_entry e = {.log = r->copy->head.origin, .wire = wire, .text = json_string_value(text)};
+	struct log_entry e = {
+	    .log = r->copy->head.origin, .wire = wire, .text = json_string_value(text), .foreign = true};
 
 	if (e.text == NULL || !json_is_integer(index) || json_integer_value(index) < (json_int_t)r->next)
 		return bad_line(r);

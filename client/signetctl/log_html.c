@@ -23,9 +23,11 @@ static const char style[] =
     "1em;margin:1em 0}"
     ".good{border-color:#2a7d3f;background:#eef8f0}.bad{border-color:#b3261e;background:#fdeeed}"
     ".warn{border-color:#b26a00;background:#fff6e6}.red{color:#b3261e;font-weight:600}.dim{color:#666}"
-    ".tiles{display:flex;flex-wrap:wrap;gap:.8em;margin:1em 0}.tile{flex:1 1 8em;border:1px solid #ccc;"
+    ".tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(8.4em,1fr));gap:.8em;margin:1em 0}"
+    ".tile{border:1px solid #ccc;"
     "border-radius:.4em;padding:.5em .8em}.tile "
     "b{display:block;font-size:1.5em;font-variant-numeric:tabular-nums}"
+    "table.tally{table-layout:fixed}.tally th.n{width:12%}.tally th:last-child{width:18%}"
     "svg{width:100%;height:auto}code{overflow-wrap:anywhere;font-size:.9em}"
     "@media print{body{margin:0;max-width:none;font-size:10pt}h2{break-after:avoid}tr{break-inside:avoid}"
     ".box,.tile{break-inside:avoid}*{print-color-adjust:exact;-webkit-print-color-adjust:exact}}"
@@ -187,7 +189,7 @@ tally(FILE *f, const struct tally *t, const char *title, const char *first, cons
 		paragraph(f, "dim", _("None."));
 		return;
 	}
-	fputs("<table><thead><tr><th>", f);
+	fputs("<table class=\"tally\"><thead><tr><th>", f);
 	text(f, first);
 	fputs("</th>", f);
 	for (size_t i = 0; i < array_len(heads); i++) {

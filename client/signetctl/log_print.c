@@ -40,9 +40,9 @@ static const struct {
     {"boot", N_("start of the machine"), false}};
 
 const char *
-log_user(char *out, int64_t uid)
+log_user(char *out, const struct log_entry *e, int64_t uid)
 {
-	const struct passwd *user = uid < 0 || uid > UINT32_MAX ? NULL : getpwuid((uid_t)uid);
+	const struct passwd *user = e->foreign || uid < 0 || uid > UINT32_MAX ? NULL : getpwuid((uid_t)uid);
 
 	if (user != NULL)
 		(void)snprintf(out, 64, "%s", user->pw_name);
@@ -132,7 +132,7 @@ log_print_line(struct log_entry *e, bool several)
 	cell(time == NULL ? "" : local_time(when, time), TIME);
 	cell(word(kind), WHAT);
 	cell(word(log_text(e, "outcome")), OUTCOME);
-	cell(log_number(e, "uid", &uid) ? log_user(who, uid) : "", WHO);
+	cell(log_number(e, "uid", &uid) ? log_user(who, e, uid) : "", WHO);
 	cell(key == NULL ? "" : key, KEY);
 	print_more(e);
 	putchar('\n');
@@ -183,13 +183,15 @@ print_opening(struct log_entry *e, const char *name)
 }
 
 static void
-print_value(const char *name, const json_t *value)
+print_value(const struct log_entry *e, const char *name, const json_t *value)
 {
 	char out[64], *text;
 
 	if (strcmp(name, "uid") == 0 && json_is_integer(value)) {
-		print_safe(stdout, log_user(out, json_integer_value(value)));
-		printf(" (%lld)\n", (long long)json_integer_value(value));
+		print_safe(stdout, log_user(out, e, json_integer_value(value)));
+		if (!e->foreign)
+			printf(" (%lld)", (long long)json_integer_value(value));
+		putchar('\n');
 		return;
 	}
 	if (strcmp(name, "time") == 0 && json_is_string(value)) {
@@ -236,7 +238,7 @@ log_print_details(struct log_entry *e)
 		if (labels[i].opening)
 			print_opening(e, labels[i].name);
 		else
-			print_value(labels[i].name, value);
+			print_value(e, labels[i].name, value);
 	}
 	/* of a newer daemon */
 	json_object_foreach((json_t *)members, name, value)
@@ -244,6 +246,6 @@ log_print_details(struct log_entry *e)
 		if (is_labelled(name))
 			continue;
 		label(name);
-		print_value(name, value);
+		print_value(e, name, value);
 	}
 }

@@ -119,7 +119,7 @@ report_entry(struct report *r, struct log_entry *e)
 		char name[64], number[24];
 
 		(void)snprintf(number, sizeof(number), "%lld", (long long)uid);
-		if (strcmp(log_user(name, uid), number) == 0)
+		if (strcmp(log_user(name, e, uid), number) == 0)
 			(void)snprintf(who, sizeof(who), "%s", number);
 		else
 			(void)snprintf(who, sizeof(who), "%.36s (%s)", name, number);

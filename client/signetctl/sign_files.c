@@ -14,6 +14,7 @@
 
 #include "check.h"
 #include "out.h"
+#include "receipt.h"
 #include "sign.h"
 
 void
@@ -71,17 +72,30 @@ check_distinct(const struct job *j)
 	return code;
 }
 
+static size_t
+is_there(const char *path)
+{
+	struct stat st;
+
+	if (lstat(path, &st) != 0)
+		return 0;
+	warn_text(_("%s exists already"), path);
+	return 1;
+}
+
 static int
 check_absent(const struct job *j)
 {
-	struct stat st;
 	size_t i, there = 0;
 
 	for (i = 0; i < j->count; i++) {
-		if (lstat(j->files[i].out, &st) != 0)
-			continue;
-		warn_text(_("%s exists already"), j->files[i].out);
-		there++;
+		there += is_there(j->files[i].out);
+		if (given(j->c, OPT_RECEIPT)) {
+			char *receipt = receipt_beside(j->files[i].out);
+
+			there += is_there(receipt);
+			free(receipt);
+		}
 	}
 	if (there == 0)
 		return CTL_OK;
@@ -139,6 +153,9 @@ check_options(const struct job *j)
 	    (many || given(c, OPT_JSON) || given(c, OPT_OUT) || given(c, OPT_FORCE) || given(c, OPT_RESUME)))
 		return fail_text(
 		    CTL_USAGE, _("--stdout is for one file, without --json, --out, --force and --resume"));
+	if (given(c, OPT_STDOUT) && given(c, OPT_RECEIPT))
+		return fail_text(
+		    CTL_USAGE, _("--receipt needs a signature file to stand beside: not --stdout"));
 	if (many && (given(c, OPT_TITLE) || given(c, OPT_NUMBER) || given(c, OPT_DATE)))
 		return fail_text(
 		    CTL_USAGE, _("--title, --number and --date describe one file: sign one at a time"));

@@ -11,7 +11,10 @@
 
 #include "base/base64.h"
 
+#include <signet/log.h>
+
 #include "out.h"
+#include "receipt.h"
 #include "sign.h"
 
 enum { RECOVER_MS = 5000 }; /* a daemon that was silent before is not waited for as long again */
@@ -54,6 +57,32 @@ deliver(const struct job *j, const struct file *f, const signet_result *r)
 	return fwrite(r->signature, 1, r->signature_size, stdout) == r->signature_size ? 0 : errno;
 }
 
+/* The signature is where it belongs: now its receipt. */
+static void
+deliver_receipt(const struct job *j, struct file *f, const signet_result *r)
+{
+	char *path = receipt_beside(f->out), *json = NULL;
+	int failed = 0;
+	signet_err err;
+
+	err = signet_receipt_make(r, j->hash, f->digest, &json);
+	if (err == SIGNET_OK)
+		failed = out_write(path, json, strlen(json), given(j->c, OPT_FORCE));
+	if (err == SIGNET_ERR_UNSUPPORTED)
+		file_fail(f, CTL_FAILED,
+		    _("it was signed (log entry %llu), but came without proof; signetctl receipt %s fetches "
+		      "it"),
+		    (unsigned long long)r->index, f->path);
+	else if (err != SIGNET_OK || failed != 0)
+		file_fail(f, CTL_FAILED,
+		    _("it was signed (log entry %llu), but %s cannot be written: %s; signetctl receipt %s "
+		      "fetches it again"),
+		    (unsigned long long)r->index, path,
+		    err != SIGNET_OK ? signet_strerror(err) : strerror(failed), f->path);
+	free(json);
+	free(path);
+}
+
 static void
 file_signed(struct job *j, struct file *f, const signet_result *r)
 {
@@ -78,6 +107,8 @@ file_signed(struct job *j, struct file *f, const signet_result *r)
 	}
 	f->state = FILE_DONE;
 	f->result = result_json(r);
+	if (given(j->c, OPT_RECEIPT))
+		deliver_receipt(j, f, r);
 }
 
 static void
@@ -105,6 +136,7 @@ fill_options(const struct job *j, signet_options *o)
 	o->capacity = c->value[OPT_CAPACITY];
 	o->on_behalf_of = c->value[OPT_FOR];
 	o->timeout_ms = j->timeout_ms;
+	o->proof = given(c, OPT_RECEIPT);
 }
 
 /* Where a PIN was missing or wrong: another one, then the call again. */

@@ -125,7 +125,7 @@ static int
 show_from_folder(struct ctl *c, uint64_t index, struct listing *l)
 {
 	struct log_head head = {0};
-	struct log_entry e = {.index = index};
+	struct log_entry e = {.index = index, .foreign = true};
 	char *vkey, *entry, *proof;
 	signet_err err;
 	int code;

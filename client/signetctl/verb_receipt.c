@@ -27,6 +27,19 @@ receipt_path(const char *file)
 	return path;
 }
 
+char *
+receipt_beside(const char *signature_file)
+{
+	size_t n = strlen(signature_file);
+	char *path = NULL;
+
+	if (n > 4 && strcmp(signature_file + n - 4, ".sig") == 0)
+		n -= 4;
+	if (asprintf(&path, "%.*s.receipt", (int)n, signature_file) < 0)
+		abort();
+	return path;
+}
+
 int
 receipt_write(const char *path, const char *json, bool replace)
 {
@@ -331,7 +344,8 @@ verify(struct ctl *c, const char *text, size_t size, const char *vkey)
 		return fail_text(
 		    CTL_FAILED, _("%s is NOT a good receipt: %s"), c->args[0], signet_error_message(NULL));
 	}
-	e = (struct log_entry){.text = r->entry, .size = strlen(r->entry), .index = r->index};
+	e = (struct log_entry){
+	    .text = r->entry, .size = strlen(r->entry), .index = r->index, .foreign = true};
 	document = document_of(c);
 	if (document != NULL)
 		code = compare_document(r, &e, document);
