@@ -1,7 +1,7 @@
 /*
- * Pacing. While the log grows, signing has the machine: publishing happens
- * once a second, indexing gets a twentieth of the time. In a quiet moment both go
- * on without a break.
+ * Pacing. While the log grows, signing has the machine: publishing begins once
+ * a second, indexing gets a twentieth of the time. In a quiet moment both go on
+ * without a break.
  */
 #include "ledger/duty.h"
 
@@ -10,11 +10,12 @@
 
 enum {
 	SLICE_MS = 2,
-	PAUSE_MS = 38,     /* between two slices of indexing while the log grows */
-	QUIET_MS = 500,    /* it does not grow any more */
-	GATHER_MS = 1000,  /* from a new entry to its place in the index, from head to head published */
-	UNSAVED_MS = 5000, /* what was indexed is written when the log has been quiet for so long */
-	RETRY_MS = 5000,   /* after a failure */
+	PAUSE_MS = 38,      /* between two slices of indexing while the log grows */
+	FILES_PAUSE_MS = 5, /* between two slices of publishing then: each file is a sync */
+	QUIET_MS = 500,     /* it does not grow any more */
+	GATHER_MS = 1000,   /* from a new entry to its place in the index, from head to head published */
+	UNSAVED_MS = 5000,  /* what was indexed is written when the log has been quiet for so long */
+	RETRY_MS = 5000,    /* after a failure */
 	FINISH_MS = 2000,
 };
 
@@ -58,7 +59,16 @@ tiles_behind(const struct duty *d)
 uint64_t
 duty_due(const struct duty *d)
 {
-	return tiles_behind(d) && d->tiles_at < d->search_at ? d->tiles_at : d->search_at;
+	/* it was found broken while somebody searched */
+	uint64_t search_at = d->search.failed && d->search_at == UINT64_MAX ? 0 : d->search_at;
+
+	return tiles_behind(d) && d->tiles_at < search_at ? d->tiles_at : search_at;
+}
+
+static bool
+is_quiet(const struct duty *d)
+{
+	return uv_hrtime() - d->grew_at >= QUIET_MS * MS;
 }
 
 static void
@@ -77,7 +87,7 @@ step_tiles(struct duty *d, struct db *db, uint64_t until)
 	else if (!t->busy)
 		d->tiles_at += GATHER_MS * MS;
 	else
-		d->tiles_at += SLICE_MS * MS;
+		d->tiles_at += is_quiet(d) ? 0 : FILES_PAUSE_MS * MS;
 }
 
 /* Everything is indexed: write it when the log is quiet, for each write costs every page that was touched. */
@@ -101,7 +111,7 @@ step_search(struct duty *d, struct db *db, uint64_t until)
 	if (d->search.failed)
 		d->search_at = now + RETRY_MS * MS;
 	else if (more)
-		d->search_at = now - d->grew_at < QUIET_MS * MS ? now + PAUSE_MS * MS : now;
+		d->search_at = is_quiet(d) ? now : now + PAUSE_MS * MS;
 	else
 		d->search_at = save_search(d, now);
 }
@@ -113,7 +123,7 @@ duty_step(struct duty *d, struct db *db)
 
 	if (tiles_behind(d) && now >= d->tiles_at)
 		step_tiles(d, db, now + SLICE_MS * MS);
-	else if (now >= d->search_at)
+	else if (duty_due(d) <= now)
 		step_search(d, db, now + SLICE_MS * MS);
 }
 

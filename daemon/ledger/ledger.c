@@ -296,6 +296,7 @@ ledger_open(struct ledger **out, uv_loop_t *loop, const struct ledger_options *o
 	log->late = o->late;
 	log->arg = o->arg;
 	store_init(&log->writer.store, o);
+	found.anchor_missing = o->origin != NULL && o->anchor != NULL && access(o->anchor, F_OK) != 0;
 	err = lock_dir(log, o->dir, why, why_size);
 	if (err == SIGNET_OK)
 		err = open_store(log, o, &found, why, why_size);

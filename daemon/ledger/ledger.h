@@ -139,6 +139,7 @@ struct ledger_options {
 struct ledger_start {
 	uint64_t size;      /* entries at open, the recovered ones included */
 	uint64_t recovered; /* claims that became entries with outcome unknown */
+	bool anchor_missing; /* options.anchor is not there, so nothing was compared with it */
 };
 
 /*

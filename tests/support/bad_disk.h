@@ -1,6 +1,6 @@
 /*
  * A disk that fails on request: SQLite's default VFS with its writes and syncs
- * in the hands of a test. Safe to use from any thread.
+ * in the hands of a test; but for search.db. Safe to use from any thread.
  */
 #ifndef SIGNET_SUPPORT_BAD_DISK_H
 #define SIGNET_SUPPORT_BAD_DISK_H

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "bad_disk.h"
 #include "base/tlog.h"
 #include "ledger/merkle.h"
 #include "ledger_case.h"
@@ -378,6 +379,105 @@ refused_entry_of_a_batch_gets_no_proof(void **state)
 	assert_int_equal(ledger_size(c->log), 0);
 }
 
+/* Commits that fail */
+
+static void
+until_available_again(struct ledger_case *c)
+{
+	while (!ledger_available(c->log))
+		uv_run(&c->loop, UV_RUN_ONCE);
+}
+
+static void
+proof_is_of_the_commit_that_succeeded(void **state)
+{
+	struct ledger_case *c = *state;
+	struct note_key k = case_key(c);
+	struct checkpoint says;
+	struct ledger_op op;
+	uint64_t claim, index;
+
+	case_append(c, "start", "");
+	claim = case_claim(c, "\"uid\":7");
+	bad_disk_fail(
+	    BAD_WAL_WRITE, SQLITE_FULL, 1); /* the reserve is given up, and the second try succeeds */
+	op = case_record_op(claim, "\"uid\":7", NULL);
+	op.want_proof = true;
+	assert_int_equal(case_run(c, &op), SIGNET_OK);
+	assert_int_equal(bad_disk_failed(BAD_WAL_WRITE), 1);
+	assert_int_equal(
+	    tlog_proof_verify((const char *)op.proof.data, op.proof.len, &k, op.leaf, &index, &says),
+	    SIGNET_OK);
+	assert_int_equal(index, 1);
+	assert_int_equal(says.size, 2);
+	assert_int_equal(case_head(c).size, 2);
+	buf_done(&op.entry);
+	buf_done(&op.proof);
+	until_available_again(c);
+}
+
+static void
+head_of_a_failed_commit_is_never_shown(void **state)
+{
+	static const enum bad_disk_where places[] = {BAD_WAL_WRITE, BAD_WAL_SYNC};
+	struct ledger_case *c = *state;
+	struct ledger_op op;
+
+	case_append(c, "start", "");
+	for (size_t i = 0; i < array_len(places); i++) {
+		bad_disk_fail(places[i], places[i] == BAD_WAL_SYNC ? SQLITE_IOERR_FSYNC : SQLITE_FULL, 1);
+		op = case_append_op("sign", "\"uid\":7");
+		op.want_proof = true;
+		assert_int_equal(case_run(c, &op), SIGNET_ERR_LOG_UNAVAILABLE);
+		assert_int_equal(op.proof.len, 0);
+		assert_int_equal(case_head(c).size, 1 + i);
+		until_available_again(c);
+		append_with_proof(c, &op);
+		buf_done(&op.entry);
+		buf_done(&op.proof);
+		assert_int_equal(case_head(c).size, 2 + i);
+	}
+	case_reopen(c);
+	assert_true(ledger_available(c->log));
+	case_check_rows(c, 3);
+}
+
+static void
+record_that_is_written_late_is_covered(void **state)
+{
+	struct ledger_case *c = *state;
+	struct ledger_op op;
+	uint64_t claim;
+
+	claim = case_claim(c, "\"uid\":7");
+	bad_disk_fail(BAD_WAL_WRITE, SQLITE_FULL, 3);
+	op = case_record_op(claim, "\"uid\":7", NULL);
+	op.want_proof = true;
+	op.kept = (struct ledger_kept){
+	    .uid = 7, .request_id = "late", .value = (const uint8_t *)"s", .value_len = 1};
+	assert_int_equal(case_run(c, &op), SIGNET_ERR_LOG_UNAVAILABLE);
+	assert_int_equal(op.proof.len, 0);
+	until_available_again(c);
+	case_until_covered(c);
+	assert_int_equal(c->late, 1);
+	assert_int_equal(case_head(c).size, 1);
+}
+
+/* The timed checkpoint is a commit of its own: what it meets stops signing like any other failure, and passes. */
+static void
+timed_head_that_fails_is_made_later(void **state)
+{
+	struct ledger_case *c = *state;
+
+	case_append(c, "start", "");
+	case_append(c, "sign", "");
+	bad_disk_fail(BAD_WAL_WRITE, SQLITE_FULL, 1);
+	case_until_covered(c);
+	until_available_again(c);
+	assert_int_equal(case_head(c).size, 2);
+	assert_int_equal(bad_disk_failed(BAD_WAL_WRITE), 1);
+}
+
 int
 main(void)
 {
@@ -411,7 +511,16 @@ main(void)
 		proofs_of_one_batch_are_against_one_head, case_setup_signed, case_teardown),
 	    cmocka_unit_test_setup_teardown(
 		refused_entry_of_a_batch_gets_no_proof, case_setup_signed, case_teardown),
+	    cmocka_unit_test_setup_teardown(
+		proof_is_of_the_commit_that_succeeded, case_setup_signed, case_teardown),
+	    cmocka_unit_test_setup_teardown(
+		head_of_a_failed_commit_is_never_shown, case_setup_signed, case_teardown),
+	    cmocka_unit_test_setup_teardown(
+		record_that_is_written_late_is_covered, case_setup_signed, case_teardown),
+	    cmocka_unit_test_setup_teardown(
+		timed_head_that_fails_is_made_later, case_setup_signed, case_teardown),
 	};
 
+	bad_disk_install();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -102,6 +102,7 @@ log_that_goes_on_is_available(void **state)
 	c->anchor = anchor;
 	case_open(c);
 	assert_true(ledger_available(c->log));
+	assert_false(c->start.anchor_missing);
 	assert_int_equal(grow(c, 300), 305);
 	case_open(c);
 	assert_true(ledger_available(c->log));
@@ -119,6 +120,7 @@ anchor_that_is_not_there_yet_is_none(void **state)
 	c->anchor = anchor;
 	case_open(c);
 	assert_true(ledger_available(c->log));
+	assert_true(c->start.anchor_missing);
 }
 
 static void

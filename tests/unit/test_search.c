@@ -452,6 +452,32 @@ pages_are_the_same_while_the_index_grows(void **state)
 }
 
 static void
+index_that_breaks_while_it_is_used_is_made_again(void **state)
+{
+	struct ledger_case *c = *state;
+	struct ledger_filter f = {.uid = 1003};
+	struct index_case x;
+	size_t looked;
+
+	fill_days(c, 3000);
+	case_close(c);
+	index_open(&x, c);
+	index_all(&x);
+	/* as if its pages had been changed under it */
+	assert_int_equal(sqlite3_exec(x.search.handle, "DROP TABLE term", NULL, NULL, NULL), SQLITE_OK);
+	struct search_range r = {0};
+	struct filter filter;
+	filter_init(&filter, &f);
+	assert_false(search_find(&x.search, &filter, &r, UINT64_MAX));
+	assert_true(x.search.failed);
+	index_all(&x);
+	find_naively(c, &f, &naive);
+	find_by_index(&x, &f, &by_index, &looked);
+	assert_same(&naive, &by_index);
+	index_close(&x);
+}
+
+static void
 index_that_lies_changes_no_entry(void **state)
 {
 	struct ledger_case *c = *state;
@@ -481,6 +507,7 @@ main(void)
 	    T(index_goes_on_where_it_stopped),
 	    T(nothing_is_indexed_from_a_changed_row_on),
 	    T(pages_are_the_same_while_the_index_grows),
+	    T(index_that_breaks_while_it_is_used_is_made_again),
 	    T(index_that_lies_changes_no_entry),
 #undef T
 	};
