@@ -20,6 +20,7 @@
 enum { INFO_TIMEOUT_MS = 30000 };
 
 static void on_lane(uv_poll_t *handle, int status, int events);
+static void finish_reading(struct worker *w);
 
 static void
 free_if_done(struct worker *w)
@@ -56,18 +57,18 @@ static void
 on_reaped(uv_process_t *process, int64_t status, int term_signal)
 {
 	struct worker *w = process->data;
-	struct token *t = w->token;
 	char why[96];
 
 	w->running = false;
 	uv_close((uv_handle_t *)process, on_handle_closed);
-	if (t == NULL)
+	finish_reading(w);
+	if (w->token == NULL)
 		return;
 	if (term_signal != 0)
 		snprintf(why, sizeof(why), "the token's driver process was ended by signal %d", term_signal);
 	else
 		snprintf(why, sizeof(why), "the token's driver process ended with status %d", (int)status);
-	token_on_lost(t, why);
+	token_on_lost(w->token, why);
 }
 
 void
@@ -275,7 +276,8 @@ take_result(struct lane *l, const uint8_t *frame, size_t len)
 	struct wire_result res;
 	struct job *j = l->sent.first;
 
-	if (wire_get_result(&res, frame, len) != SIGNET_OK || j == NULL || res.job != j->number) {
+	if (wire_get_result(&res, frame, len) != SIGNET_OK || j == NULL || res.job != j->number ||
+	    (j->kind == JOB_SIGN && res.err == SIGNET_OK && res.sig_len == 0)) {
 		token_on_lost(t, "its driver process does not speak our protocol");
 		return;
 	}
@@ -309,19 +311,42 @@ take_frames(struct lane *l)
 	buf_consume(&l->in, at);
 }
 
+/* As recv(2). */
+static ssize_t
+read_some(struct lane *l)
+{
+	uint8_t *at = buf_room(&l->in, 4096);
+	ssize_t n = at != NULL ? recv(l->fd, at, 4096, MSG_DONTWAIT) : -1;
+
+	if (at == NULL)
+		errno = ENOMEM;
+	if (n > 0) {
+		l->in.len += (size_t)n;
+		take_frames(l);
+	}
+	return n;
+}
+
+/* It has ended: results that it sent before that are still results. */
+static void
+finish_reading(struct worker *w)
+{
+	for (unsigned i = 0; i < w->lane_count; i++)
+		while (w->token != NULL && read_some(&w->lanes[i]) > 0)
+			;
+}
+
 static void
 read_lane(struct lane *l)
 {
 	struct worker *w = l->worker;
-	uint8_t *at = buf_room(&l->in, 4096);
-	ssize_t n = at != NULL ? recv(l->fd, at, 4096, MSG_DONTWAIT) : -1;
+	ssize_t n = read_some(l);
 
-	if (n > 0) {
-		l->in.len += (size_t)n;
-		take_frames(l);
-	} else if (n == 0) {
-		token_on_lost(w->token, "the token's driver process ended");
-	} else if (at == NULL || (errno != EAGAIN && errno != EINTR)) {
+	if (n == 0) {
+		finish_reading(w);
+		if (w->token != NULL)
+			token_on_lost(w->token, "the token's driver process ended");
+	} else if (n < 0 && errno != EAGAIN && errno != EINTR) {
 		token_on_lost(w->token, "the line to the token's driver process broke");
 	}
 }
@@ -334,8 +359,10 @@ on_lane(uv_poll_t *handle, int status, int events)
 
 	if (w->token == NULL)
 		return;
-	if (status < 0) {
-		token_on_lost(w->token, "the line to the token's driver process broke");
+	if (status < 0) { /* killed while something for it was on the way */
+		finish_reading(w);
+		if (w->token != NULL)
+			token_on_lost(w->token, "the line to the token's driver process broke");
 		return;
 	}
 	if ((events & UV_WRITABLE) != 0)
