@@ -111,10 +111,25 @@ broker_protocol_error(struct broker *b, const struct identity *who, const char *
 }
 
 void
-broker_token_gone(struct broker *b, const struct token *t)
+broker_token_going(struct broker *b, struct token *t)
 {
+	t->next_going = b->going;
+	b->going = t;
+	b->tokens_going++;
+}
+
+/* It is in one of the two: among the going ones, or in the list while the daemon stops. */
+void
+broker_token_gone(struct broker *b, struct token *t)
+{
+	struct token **at = &b->going;
+
+	while (*at != NULL && *at != t)
+		at = &(*at)->next_going;
+	if (*at == t)
+		*at = t->next_going;
 	for (size_t i = 0; i < b->token_count; i++)
-		if (b->tokens[i] == t) { /* only at the end: a reload has taken its own out of the list */
+		if (b->tokens[i] == t) {
 			memmove(&b->tokens[i], &b->tokens[i + 1], (--b->token_count - i) * sizeof(struct token *));
 			break;
 		}
@@ -131,6 +146,8 @@ jobs_in_flight(const struct broker *b)
 
 	for (size_t i = 0; i < b->token_count; i++)
 		n += b->tokens[i]->claimed + b->tokens[i]->recording;
+	for (const struct token *t = b->going; t != NULL; t = t->next_going)
+		n += t->claimed + t->recording;
 	return n;
 }
 
@@ -160,19 +177,28 @@ on_hand_over(uv_prepare_t *handle)
 static void stop_further(struct broker *b);
 
 static void
+tick_tokens(struct broker *b, uint64_t now)
+{
+	for (size_t i = 0; i < b->token_count; i++)
+		token_tick(b->tokens[i], now);
+	for (struct token *t = b->going; t != NULL; t = t->next_going)
+		token_tick(t, now);
+}
+
+static void
 on_tick(uv_timer_t *timer)
 {
 	struct broker *b = timer->data;
 	uint64_t now = uv_now(&b->loop);
-	bool busy = b->stopping || b->waiting != NULL;
+	bool busy;
 
 	requests_expire(b, now);
-	for (size_t i = 0; i < b->token_count; i++) {
-		token_tick(b->tokens[i], now);
-		busy = busy || token_busy(b->tokens[i]);
-	}
+	tick_tokens(b, now);
 	if (b->stopping)
 		stop_further(b);
+	busy = b->stopping || b->waiting != NULL || b->going != NULL;
+	for (size_t i = 0; i < b->token_count; i++)
+		busy = busy || token_busy(b->tokens[i]);
 	if (!busy)
 		uv_timer_stop(&b->tick);
 }
@@ -207,8 +233,7 @@ on_upkeep(uv_timer_t *timer)
 		next = p->next;
 		peer_check_silence(p, now);
 	}
-	for (size_t i = 0; i < b->token_count; i++)
-		token_tick(b->tokens[i], now);
+	tick_tokens(b, now);
 	if (!b->stopping)
 		refusals_flush(b, now, false);
 	erasures_expire(b, now);
@@ -368,8 +393,8 @@ open_log(struct broker *b, char *why, size_t why_size)
 	return installation_key(b->config->state, b->installation_key, why, why_size);
 }
 
-static void
-apply_limits(struct broker *b)
+void
+broker_apply_limits(struct broker *b)
 {
 	b->quota.limit[QUOTA_CONNECTIONS] = b->config->connections_per_uid;
 	b->quota.limit[QUOTA_JOBS] = b->config->jobs_per_uid;
@@ -403,11 +428,14 @@ on_hup(uv_signal_t *handle, int number)
 {
 	struct broker *b = handle->data;
 	char why[512];
-	json_t *changed = json_array();
+	json_t *changed;
 
 	(void)number;
+	if (b->stopping)
+		return;
+	changed = json_array();
 	sd_notify(0, "RELOADING=1");
-	if (!b->stopping && broker_reload(b, changed, why, sizeof(why)) != SIGNET_OK) {
+	if (broker_reload(b, changed, why, sizeof(why)) != SIGNET_OK) {
 		struct journal_fields fields = {.message_id = SIGNET_MSG_RELOAD_FAILED};
 
 		journal(LOG_ERR, &fields, "the configuration was not changed: %s", why);
@@ -450,7 +478,7 @@ broker_start(struct broker *b, const char *config_path, char *why, size_t why_si
 	if (err != SIGNET_OK)
 		return err;
 	uv_loop_init(&b->loop);
-	apply_limits(b);
+	broker_apply_limits(b);
 	snprintf(why, why_size, "out of memory");
 	err = replay_init(&b->replay);
 	if (err == SIGNET_OK)
@@ -564,6 +592,15 @@ broker_stop(struct broker *b)
 	broker_tick_on(b);
 }
 
+static void
+end_workers(struct broker *b)
+{
+	for (size_t i = 0; i < b->token_count; i++)
+		token_on_hung(b->tokens[i]);
+	for (struct token *t = b->going; t != NULL; t = t->next_going)
+		token_on_hung(t);
+}
+
 /* Called from the tick until everything is gone. */
 static void
 stop_further(struct broker *b)
@@ -574,8 +611,7 @@ stop_further(struct broker *b)
 		return;
 	if (b->tokens_going > 0) {
 		if (now >= b->stop_deadline_ms)
-			for (size_t i = 0; i < b->token_count; i++)
-				token_on_hung(b->tokens[i]);
+			end_workers(b);
 		return;
 	}
 	if (b->peers != NULL) { /* their replies are on the way; who does not read is not waited for */

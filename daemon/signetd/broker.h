@@ -48,9 +48,10 @@ struct broker {
 	uint64_t batches; /* numbers batches */
 	uint8_t installation_key[32]; /* of documentTag */
 
-	struct token **tokens; /* in the order of the configuration; freed ones leave when all are gone */
+	struct token **tokens; /* in the order of the configuration */
 	size_t token_count;
-	size_t tokens_going; /* removed ones that still finish something */
+	struct token *going; /* taken out by a reload, they still finish something */
+	size_t tokens_going; /* those, and all while the daemon stops */
 	struct peer *peers;
 	size_t peer_count;
 	struct peer *turns, **turns_end; /* those who have something to send or to begin */
@@ -80,6 +81,9 @@ void broker_stop(struct broker *b);
 /* All or nothing; `changed` gets the names of the tokens that were restarted. SIGNET_ERR_RELOAD_FAILED. */
 must_check signet_err broker_reload(struct broker *b, json_t *changed, char *why, size_t why_size);
 
+/* Of the configuration in force. */
+void broker_apply_limits(struct broker *b);
+
 struct key *broker_key(const struct broker *b, const char *name);
 struct token *broker_token(const struct broker *b, const char *name);
 /* The row of this serial, made on first sight; NULL without memory. */
@@ -88,8 +92,10 @@ struct pin_state *broker_pin_state(struct broker *b, const char *serial);
 void broker_tick_on(struct broker *b);
 void broker_peer_here(struct broker *b, struct peer *p);
 void broker_peer_gone(struct broker *b, struct peer *p);
+/* A reload has taken it out of the list: it is looked after until it has gone. */
+void broker_token_going(struct broker *b, struct token *t);
 /* Its memory is about to go. */
-void broker_token_gone(struct broker *b, const struct token *t);
+void broker_token_gone(struct broker *b, struct token *t);
 /* Counted, and told to the journal at most once a second. */
 void broker_protocol_error(struct broker *b, const struct identity *who, const char *what);
 /* `start`, `reload`: the effective policy and the hash of the configuration. */

@@ -130,8 +130,8 @@ fault_parameters(const struct fault *f)
 	case SIGNET_ERR_PIN_BLOCKED:
 		return json_pack("{s:s,s:n,s:s}", "token", f->subject, "contact", "message", m);
 	case SIGNET_ERR_TOKEN_ABSENT:
-		return json_pack("{s:s,s:o,s:n,s:s}", "token", f->subject, "holder", text_or_null(f->holder), "lastSeen",
-		    "message", m);
+		return json_pack("{s:s,s:o,s:o,s:s}", "token", f->subject, "holder", text_or_null(f->holder), "lastSeen",
+		    text_or_null(f->last_seen), "message", m);
 	case SIGNET_ERR_TOKEN_FAILED:
 		return json_pack("{s:s,s:s,s:o,s:s}", "token", f->subject, "reason", f->reason, "index",
 		    index_or_null(f->index), "message", m);

@@ -54,10 +54,16 @@ job_free(struct job *j)
 }
 
 void
-job_detach(struct job *j)
+job_leave(struct job *j)
 {
 	j->finished = NULL;
 	j->owner = NULL;
+}
+
+void
+job_detach(struct job *j)
+{
+	job_leave(j);
 	if (j->state != JOB_QUEUED)
 		return;
 	job_list_remove(&j->token->queued, j);

@@ -64,6 +64,10 @@ struct job {
 	uint8_t flags;	/* enum wire_job_flags */
 	bool exclusive; /* no other job of the token may be at work */
 	bool note;	/* a C_Login goes out: the `tried` note was made */
+	struct pin_state *tries; /* with `note`: the count it is in, of the token that was there at the claim */
+	char tries_of[64];	 /* its name in the log */
+	uint64_t lease;	 /* number of the lease that it used, or is to end; 0: none */
+	bool took_use;	 /* one of its uses */
 	struct buf body;
 
 	struct ledger_op op;
@@ -85,6 +89,8 @@ struct job *job_new(enum job_kind kind, struct token *t, struct identity *who);
 void job_free(struct job *j);
 /* The owner goes away: a queued job ends without a trace, a claimed one goes on alone. */
 void job_detach(struct job *j);
+/* The owner goes away, the job goes on: something must be ended, whether anybody waits for it or not. */
+void job_leave(struct job *j);
 
 /* The members of the entry that are known at the claim, into j->body; and those known afterwards, into j->tail. */
 void job_compose_body(struct job *j, const char *rule);

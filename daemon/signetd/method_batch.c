@@ -23,7 +23,6 @@ struct batch {
 	struct signing *under_way[IN_FLIGHT_MAX];
 	size_t in_flight;
 	struct secret *pin;
-	struct token *token; /* whose lease this batch has; NULL: none */
 	struct job *unlock, *relock;
 	struct buf held;
 	bool has_held, launching;
@@ -47,12 +46,12 @@ leave_all(struct batch *b)
 			signing_leave(b->under_way[i]);
 			free(b->under_way[i]);
 		}
-	if (b->unlock != NULL)
+	if (b->unlock != NULL) /* what it unlocks all the same is locked at once */
 		job_detach(b->unlock);
 	if (b->relock != NULL)
-		job_detach(b->relock);
-	else if (b->token != NULL)
-		(void)token_end_batch(b->token, b->params.batch, b->r->who, NULL, NULL, NULL);
+		job_leave(b->relock);
+	else
+		(void)token_end_batch(b->r->broker, b->params.batch, b->r->who, NULL, NULL, NULL);
 }
 
 static void
@@ -63,6 +62,8 @@ on_cancel(struct request *r)
 	r->state = NULL;
 	r->cancel = NULL;
 	r->resume = NULL;
+	if (b->has_held) /* its time is over: what was signed is still told */
+		request_continue_text(r, &b->held);
 	leave_all(b);
 	batch_free(b);
 }
@@ -111,16 +112,13 @@ on_relocked(struct job *j)
 	struct batch *b = j->owner;
 
 	b->relock = NULL;
-	b->token = NULL;
 	finish(b);
 }
 
 static void
 finish_when_locked(struct batch *b)
 {
-	struct token *t = b->token;
-
-	if (t == NULL || !token_end_batch(t, b->params.batch, b->r->who, on_relocked, b, &b->relock))
+	if (!token_end_batch(b->r->broker, b->params.batch, b->r->who, on_relocked, b, &b->relock))
 		finish(b);
 }
 
@@ -205,6 +203,14 @@ on_resume(struct request *r)
 	launch(r->state);
 }
 
+/* From here on, and not before, a turn of the peer may begin further items. */
+static void
+begin_items(struct batch *b)
+{
+	b->r->resume = on_resume;
+	launch(b);
+}
+
 /* --- the PIN of the batch --- */
 
 static void
@@ -215,8 +221,7 @@ on_unlocked(struct job *j)
 
 	b->unlock = NULL;
 	if (j->fault.err == SIGNET_OK) {
-		b->token = j->token;
-		launch(b);
+		begin_items(b);
 		return;
 	}
 	r->cancel = NULL;
@@ -232,7 +237,7 @@ unlock(struct batch *b, struct fault *f)
 	struct key *k = permit_key(r->broker, r->who, r->method, b->params.key_name, f);
 	struct job *j;
 
-	if (k == NULL || !permit_pin(r->broker, r->who, r->method, k->token, f))
+	if (k == NULL || !signing_check_use(k, f) || !permit_pin(r->broker, r->who, r->method, k->token, f))
 		return false;
 	j = job_new(JOB_UNLOCK, k->token, r->who);
 	if (j == NULL) {
@@ -254,7 +259,7 @@ unlock(struct batch *b, struct fault *f)
 		return true;
 	b->unlock = NULL;
 	job_free(j);
-	fault_set(f, SIGNET_ERR_BUSY, NULL, "too many requests wait for this token");
+	token_refusal(k->token, f);
 	return false;
 }
 
@@ -309,10 +314,9 @@ method_sign_batch(struct request *r)
 	}
 	r->state = b;
 	r->cancel = on_cancel;
-	r->resume = on_resume;
 	request_wait(r, b->params.timeout_ms);
 	if (b->params.batch == 0) {
-		launch(b);
+		begin_items(b);
 	} else if (!unlock(b, &f)) {
 		r->cancel = NULL;
 		r->resume = NULL;

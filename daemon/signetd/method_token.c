@@ -178,9 +178,12 @@ submit(struct request *r, struct job *j, void (*finished)(struct job *j))
 	r->cancel = on_cancel;
 	request_wait(r, ANSWER_MS);
 	if (token_submit(j->token, j) != SIGNET_OK) {
+		struct fault f;
+
+		token_refusal(j->token, &f);
 		r->cancel = NULL;
 		job_free(j);
-		request_fail_with(r, SIGNET_ERR_BUSY, NULL, "too many requests wait for this token");
+		request_fail(r, &f);
 	}
 }
 

@@ -69,7 +69,7 @@ plan_drop(struct plan *p)
 {
 	for (size_t i = 0; i < p->count; i++)
 		if (p->fresh[i]) {
-			p->tokens[i]->broker->tokens_going++;
+			broker_token_going(p->tokens[i]->broker, p->tokens[i]);
 			token_stop(p->tokens[i]); /* never started: goes at once */
 		}
 	free(p->tokens);
@@ -110,6 +110,7 @@ is_kept(const struct plan *p, const struct token *t)
 	return false;
 }
 
+/* Everything new is in place before the first token is stopped: who is told so may come back at once. */
 static void
 take_over(struct broker *b, struct config *c, struct plan *p, json_t *changed)
 {
@@ -120,22 +121,21 @@ take_over(struct broker *b, struct config *c, struct plan *p, json_t *changed)
 	b->tokens = p->tokens;
 	b->token_count = p->count;
 	b->config = c;
-	b->quota.limit[QUOTA_CONNECTIONS] = c->connections_per_uid;
-	b->quota.limit[QUOTA_JOBS] = c->jobs_per_uid;
-	b->quota.limit[QUOTA_BYTES] = c->bytes_per_uid;
+	broker_apply_limits(b);
+	for (size_t i = 0; i < p->count; i++)
+		if (!p->fresh[i])
+			token_rebind(p->tokens[i], c, &c->tokens[i]);
 	for (size_t i = 0; i < old_count; i++)
 		if (!is_kept(p, old[i])) {
 			if (broker_token(b, old[i]->conf->name) == NULL)
 				json_array_append_new(changed, json_string(old[i]->conf->name));
-			b->tokens_going++;
+			broker_token_going(b, old[i]);
 			token_stop(old[i]);
 		}
 	for (size_t i = 0; i < p->count; i++)
 		if (p->fresh[i]) {
 			json_array_append_new(changed, json_string(p->tokens[i]->conf->name));
 			token_start(p->tokens[i]); /* finds its token owned until the old worker is gone, and tries again */
-		} else {
-			token_rebind(p->tokens[i], c, &c->tokens[i]);
 		}
 	free(p->fresh);
 	free(old);

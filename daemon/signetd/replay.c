@@ -190,28 +190,47 @@ replay_bind(struct replay_map *m, uid_t uid, const char *request_id, const uint8
 	return r;
 }
 
-/* A waiter may bind the id anew: take the list first. */
 static void
-wake(struct replay_waiter *w)
+insert(struct replay_waiter **list, struct replay_waiter *w)
 {
-	while (w != NULL) {
-		struct replay_waiter *next = w->next;
+	w->next = *list;
+	w->at = list;
+	if (w->next != NULL)
+		w->next->at = &w->next;
+	*list = w;
+}
 
+void
+replay_leave(struct replay_waiter *w)
+{
+	*w->at = w->next;
+	if (w->next != NULL)
+		w->next->at = w->at;
+}
+
+/* The first who came is the first who is called. Each may bind the id anew, wait again, or make others leave. */
+static void
+wake(struct replay_waiter **waiters)
+{
+	struct replay_waiter *list = NULL, *w;
+
+	while ((w = *waiters) != NULL) {
+		replay_leave(w);
+		insert(&list, w);
+	}
+	while ((w = list) != NULL) {
+		replay_leave(w);
 		w->done(w);
-		w = next;
 	}
 }
 
 void
 replay_settle(struct replay_map *m, struct replay *r, bool unknown, uint64_t index)
 {
-	struct replay_waiter *waiters = r->waiters;
-
 	(void)m;
-	r->waiters = NULL;
 	r->state = unknown ? REPLAY_UNKNOWN : REPLAY_DONE;
 	r->index = index;
-	wake(waiters);
+	wake(&r->waiters);
 }
 
 void
@@ -219,25 +238,14 @@ replay_release(struct replay_map *m, struct replay *r)
 {
 	struct replay_waiter *waiters = r->waiters;
 
+	if (waiters != NULL)
+		waiters->at = &waiters;
 	forget(m, r);
-	wake(waiters);
+	wake(&waiters);
 }
 
 void
 replay_wait(struct replay *r, struct replay_waiter *w)
 {
-	w->next = r->waiters;
-	r->waiters = w;
-}
-
-void
-replay_leave(struct replay_map *m, struct replay *r, struct replay_waiter *w)
-{
-	struct replay_waiter **at = &r->waiters;
-
-	(void)m;
-	while (*at != NULL && *at != w)
-		at = &(*at)->next;
-	if (*at == w)
-		*at = w->next;
+	insert(&r->waiters, w);
 }

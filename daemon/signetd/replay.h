@@ -16,7 +16,7 @@ enum { REPLAY_PER_UID = 100000 };
 enum replay_state { REPLAY_RUNNING, REPLAY_DONE, REPLAY_UNKNOWN };
 
 struct replay_waiter { /* someone who sent the same request while the first one runs */
-	struct replay_waiter *next;
+	struct replay_waiter *next, **at;
 	void (*done)(struct replay_waiter *w); /* look again: the binding has changed or is gone */
 };
 
@@ -51,7 +51,7 @@ void replay_settle(struct replay_map *m, struct replay *r, bool unknown, uint64_
 /* Nothing was signed: the id is free again. Waiters are called. */
 void replay_release(struct replay_map *m, struct replay *r);
 void replay_wait(struct replay *r, struct replay_waiter *w);
-/* The waiter goes away. */
-void replay_leave(struct replay_map *m, struct replay *r, struct replay_waiter *w);
+/* The waiter goes away before it is called: also while others are, and when the binding has gone already. */
+void replay_leave(struct replay_waiter *w);
 
 #endif

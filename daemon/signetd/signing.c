@@ -5,6 +5,7 @@
  */
 #include "signing.h"
 
+#include <endian.h>
 #include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
@@ -86,26 +87,36 @@ end(struct signing *s)
 	s->done(s);
 }
 
+/* Whether it is there, how long it is, and what it says: no two lists of texts give the same bytes. */
+static bool
+hash_text(EVP_MD_CTX *ctx, const char *text)
+{
+	uint64_t len = text != NULL ? strlen(text) + 1 : 0;
+	uint64_t head = htole64(len);
+
+	return EVP_DigestUpdate(ctx, &head, sizeof(head)) == 1 && (len < 2 || EVP_DigestUpdate(ctx, text, len - 1) == 1);
+}
+
 /* What makes two calls with one requestId the same call: everything but PIN, lastTry, timeoutMs and proof. */
 static bool
 hash_input(const struct signing *s, uint8_t out[LEDGER_HASH])
 {
+	static EVP_MD_CTX *ctx;
 	const struct sign_params *p = s->params;
-	const char *parts[] = {p->key_name, s->digest, p->scheme_word, p->capacity, p->on_behalf_of,
+	const char *parts[] = {"sign", p->key_name, s->digest, p->format != NULL ? p->format : "raw",
+	    p->level != NULL ? p->level : "b", p->scheme_word, p->capacity, p->on_behalf_of,
 	    json_member_str(s->document, "number"), json_member_str(s->document, "title"),
 	    json_member_str(s->document, "date"), json_member_str(s->document, "mediaType"),
 	    json_member_str(s->document, "id")};
-	struct buf b;
-	bool ok;
 
-	buf_init(&b, 16384);
-	for (size_t i = 0; i < array_len(parts); i++) {
-		buf_u8(&b, parts[i] != NULL);
-		buf_bytes16(&b, parts[i] != NULL ? parts[i] : "", parts[i] != NULL ? strlen(parts[i]) : 0);
-	}
-	ok = !b.failed && EVP_Digest(b.data, b.len, out, NULL, EVP_sha256(), NULL) == 1;
-	buf_done(&b);
-	return ok;
+	if (ctx == NULL)
+		ctx = EVP_MD_CTX_new();
+	if (ctx == NULL || EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) != 1)
+		return false;
+	for (size_t i = 0; i < array_len(parts); i++)
+		if (!hash_text(ctx, parts[i]))
+			return false;
+	return EVP_DigestFinal_ex(ctx, out, NULL) == 1;
 }
 
 /* --- the first reply again --- */
@@ -324,7 +335,7 @@ submit(struct signing *s, struct key *k, const struct digest *digest, const uint
 	j->owner = s;
 	s->job = j;
 	if (token_submit(k->token, j) != SIGNET_OK) {
-		fault_set(&s->fault, SIGNET_ERR_BUSY, NULL, "too many requests wait for this token");
+		token_refusal(k->token, &s->fault);
 		s->job = NULL;
 		job_free(j);
 		end(s);
@@ -333,8 +344,8 @@ submit(struct signing *s, struct key *k, const struct digest *digest, const uint
 
 /* --- the checks --- */
 
-static bool
-check_use(const struct key *k, struct fault *f)
+bool
+signing_check_use(const struct key *k, struct fault *f)
 {
 	const char *name = k->conf->name;
 
@@ -390,7 +401,7 @@ signing_start(struct signing *s)
 	uint8_t input[LEDGER_HASH];
 	struct digest digest;
 
-	if (k == NULL || !check_use(k, &s->fault) || !check_digest(s, &digest, &s->fault) ||
+	if (k == NULL || !signing_check_use(k, &s->fault) || !check_digest(s, &digest, &s->fault) ||
 	    !check_request_id(s, &s->fault)) {
 		end(s);
 		return;
@@ -418,7 +429,7 @@ signing_leave(struct signing *s)
 	if (s->job != NULL)
 		job_detach(s->job);
 	if (s->first != NULL)
-		replay_leave(&s->r->broker->replay, s->first, &s->waiter);
+		replay_leave(&s->waiter);
 	if (s->proving != NULL) { /* the row is here already, and is ours */
 		s->proving->owner = NULL;
 		read_free(s->read);

@@ -49,6 +49,8 @@ bool sign_params_read(struct request *r, struct sign_params *p, struct secret **
 void signing_start(struct signing *s);
 /* The one who waited goes away; `done` is not called. What is claimed goes on. */
 void signing_leave(struct signing *s);
+/* Is this key for signatures of people? */
+bool signing_check_use(const struct key *k, struct fault *f);
 /* Would it be answered from the log, without token and PIN? */
 bool signing_is_replay(const struct request *r, const char *request_id);
 

@@ -6,6 +6,7 @@
 #include "token.h"
 
 #include <p11-kit/pkcs11.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,16 +16,18 @@
 #include "credential.h"
 #include "entry.h"
 #include "journal.h"
+#include "text.h"
 #include "token_lease.h"
 #include "token_queue.h"
 
 enum {
-	STORED_RETRY_MS = 1000,
 	ABSENT_RETRY_MS = 2000,
 	FAILED_RETRY_MS = 5000,
 	CRASHES_UNTIL_FAILED = 4, /* in a row, without one good result: stop letting callers wait for it */
 	TOKEN_ENTRIES_MAX = 10,	  /* in ten minutes */
 	FOLD_MS = 600000,
+	STORE_RETRY_MS = 1000, /* the stored PIN, if it could not be sent; doubled each time that makes an entry */
+	STORE_RETRY_MAX_MS = 600000,
 };
 
 static void on_respawn(uv_timer_t *timer);
@@ -88,6 +91,20 @@ log_state(struct token *t, const char *detail)
 	entry_token(t->broker, t, state, detail);
 }
 
+static void set_reason(struct token *t, const char *fmt, ...) printf_like(2, 3);
+
+static void
+set_reason(struct token *t, const char *fmt, ...)
+{
+	va_list args;
+	int n;
+
+	va_start(args, fmt);
+	n = vsnprintf(t->reason, sizeof(t->reason), fmt, args);
+	va_end(args);
+	text_tidy(t->reason, n >= (int)sizeof(t->reason));
+}
+
 /* --- new, start, stop --- */
 
 static signet_err
@@ -100,7 +117,9 @@ compose_members(struct key *k)
 	buf_str(&b, "\"key\":");
 	buf_json(&b, k->conf->name, strlen(k->conf->name));
 	if (k->info.cert_count > 0) {
-		buf_printf(&b, ",\"certSerial\":\"%s\",\"certHash\":\"sha256:", k->info.cert_serial);
+		buf_str(&b, ",\"certSerial\":"); /* a worker's word: not believed to be hex */
+		buf_json(&b, k->info.cert_serial, strlen(k->info.cert_serial));
+		buf_str(&b, ",\"certHash\":\"sha256:");
 		buf_hex(&b, k->info.cert_hash, sizeof(k->info.cert_hash));
 		buf_chr(&b, '"');
 	}
@@ -167,12 +186,12 @@ token_new(struct token **out, struct broker *b, struct config *c, const struct c
 	t->broker = b;
 	t->config = config_ref(c);
 	t->conf = conf;
-	t->pin = broker_pin_state(b, conf->name);
-	if (t->pin == NULL || take_keys(t) != SIGNET_OK) {
+	t->pin = &t->unseen;
+	if (take_keys(t) != SIGNET_OK) {
 		token_free(t);
 		return SIGNET_ERR_MEMORY;
 	}
-	snprintf(t->reason, sizeof(t->reason), "its driver is being started");
+	set_reason(t, "its driver is being started");
 	uv_timer_init(&b->loop, &t->respawn);
 	t->respawn.data = t;
 	*out = t;
@@ -207,7 +226,7 @@ start_worker(struct token *t)
 	}
 	t->worker = NULL;
 	t->state = TOKEN_FAILED;
-	snprintf(t->reason, sizeof(t->reason), "%s", why);
+	set_reason(t, "%s", why);
 	say_error("token %s: %s", t->conf->name, why);
 	uv_timer_start(&t->respawn, on_respawn, FAILED_RETRY_MS, 0);
 }
@@ -241,6 +260,8 @@ static void
 drop_worker(struct token *t)
 {
 	t->generation++;
+	if (t->state == TOKEN_LOCKED || t->state == TOKEN_READY || t->state == TOKEN_BLOCKED)
+		t->seen_us = clock_now_us(NULL);
 	if (t->worker != NULL)
 		worker_kill(t->worker);
 	t->worker = NULL;
@@ -258,7 +279,7 @@ token_stop(struct token *t)
 	struct fault f;
 
 	t->removed = true;
-	fault_set(&f, SIGNET_ERR_BUSY, NULL, "the daemon is stopping or its configuration has changed; try again");
+	token_refusal(t, &f);
 	token_fail_queued(t, &f);
 	token_settle(t);
 }
@@ -292,7 +313,7 @@ fail_claimed(struct token *t, struct job_list *sent, bool hung)
 	while ((j = sent->first) != NULL) { /* the token may have used the key: nobody knows */
 		job_list_remove(sent, j);
 		t->claimed--;
-		lease_lost(t, j);
+		lease_lost(j);
 		token_fault(t, &j->fault);
 		if (hung)
 			fault_set(&j->fault, SIGNET_ERR_TIMEOUT, NULL,
@@ -319,12 +340,10 @@ lose(struct token *t, const char *why, bool hung)
 	worker_take_jobs(t->worker, &sent);
 	drop_worker(t);
 	memset(&t->lease, 0, sizeof(t->lease));
-	t->storing = false;
-	t->locking = false;
 	t->failures_in_a_row++;
-	snprintf(t->reason, sizeof(t->reason), "%s", why);
+	set_reason(t, "%s", why);
 	t->state = TOKEN_FAILED;
-	journal(LOG_WARNING, &fields, "token %s: %s; starting a new one", t->conf->name, why);
+	journal(LOG_WARNING, &fields, "token %s: %s%s", t->conf->name, why, t->removed ? "" : "; starting a new one");
 	log_state(t, hung ? "hung" : "driver ended");
 	fail_claimed(t, &sent, hung);
 	t->failures++;
@@ -357,11 +376,10 @@ take_key_info(struct key *k, struct wire_key *from)
 	from->cert_count = 0;
 }
 
-static void
+/* False: no memory for its count of PIN tries. */
+static bool
 take_identity(struct token *t, const struct wire_info *info)
 {
-	struct pin_state *pin;
-
 	snprintf(t->serial, sizeof(t->serial), "%s", info->serial);
 	snprintf(t->label, sizeof(t->label), "%s", info->label);
 	snprintf(t->manufacturer, sizeof(t->manufacturer), "%s", info->manufacturer);
@@ -370,15 +388,22 @@ take_identity(struct token *t, const struct wire_info *info)
 		snprintf(t->pin_name, sizeof(t->pin_name), "label:%.56s", t->label);
 	else
 		snprintf(t->pin_name, sizeof(t->pin_name), "%s", t->serial);
-	pin = broker_pin_state(t->broker, t->pin_name);
-	if (pin != NULL)
-		t->pin = pin;
+	t->pin = broker_pin_state(t->broker, t->pin_name);
+	if (t->pin != NULL)
+		return true;
+	t->pin = &t->unseen;
+	return false;
 }
+
+static void on_missing(struct token *t, enum token_state state, const char *reason, uint64_t retry_ms);
 
 static void
 on_present(struct token *t, struct wire_info *info)
 {
-	take_identity(t, info);
+	if (!take_identity(t, info)) { /* no PIN goes out uncounted */
+		on_missing(t, TOKEN_FAILED, "out of memory", FAILED_RETRY_MS);
+		return;
+	}
 	t->flags = info->flags;
 	pin_flags(t->pin, info->flags);
 	t->seen_us = clock_now_us(NULL);
@@ -401,7 +426,7 @@ on_missing(struct token *t, enum token_state state, const char *reason, uint64_t
 	bool news = strcmp(t->reason, reason) != 0;
 
 	t->state = state;
-	snprintf(t->reason, sizeof(t->reason), "%s", reason);
+	set_reason(t, "%s", reason);
 	if (news && state == TOKEN_FAILED)
 		say_error("token %s: %s", t->conf->name, t->reason);
 	log_state(t, NULL);
@@ -436,6 +461,36 @@ token_on_info(struct token *t, struct wire_info *info)
 /* --- quiet moments --- */
 
 static void
+store_later(struct token *t, uint64_t pause_ms)
+{
+	t->store_after_ms = uv_now(&t->broker->loop) + pause_ms;
+}
+
+/* Its worker died first, or the log or a person's lease stood in the way: that is told elsewhere, and passes. */
+static bool
+could_not_be_sent(struct token *t, const struct job *j)
+{
+	switch (j->fault.err) {
+	case SIGNET_ERR_LOG_UNAVAILABLE:
+	case SIGNET_ERR_BUSY:
+		store_later(t, STORE_RETRY_MS);
+		return true;
+	case SIGNET_ERR_TOKEN_ABSENT:
+	case SIGNET_ERR_TOKEN_FAILED:
+	case SIGNET_ERR_TIMEOUT:
+		if (j->generation != t->generation)
+			return true;
+		t->store_pause_ms = t->store_pause_ms == 0 ? STORE_RETRY_MS : 2 * t->store_pause_ms;
+		if (t->store_pause_ms > STORE_RETRY_MAX_MS)
+			t->store_pause_ms = STORE_RETRY_MAX_MS;
+		store_later(t, t->store_pause_ms);
+		return true;
+	default:
+		return false;
+	}
+}
+
+static void
 on_stored(struct job *j)
 {
 	struct token *t = j->token;
@@ -444,14 +499,17 @@ on_stored(struct job *j)
 	t->storing = false;
 	if (j->fault.err == SIGNET_OK) {
 		t->reason[0] = '\0';
+		t->store_pause_ms = 0;
 		return;
 	}
-	snprintf(t->reason, sizeof(t->reason), "its stored PIN could not be used: %s",
-	    j->fault.reason[0] != '\0' ? j->fault.reason : fault_message(&j->fault));
-	t->stored_after_ms = uv_now(&t->broker->loop) + STORED_RETRY_MS;
-	if (t->pin->note[PIN_STORED].failures > 0)
-		journal(LOG_ERR, &fields, "token %s: the stored PIN did not unlock it (%s); it is not sent again until a "
-		    "person has entered the right one", t->conf->name, fault_message(&j->fault));
+	if (j->generation == t->generation)
+		set_reason(t, "its stored PIN could not be used: %s",
+		    j->fault.reason[0] != '\0' ? j->fault.reason : fault_message(&j->fault));
+	if (could_not_be_sent(t, j))
+		return;
+	t->store_failed = true;
+	journal(LOG_ERR, &fields, "token %s: the stored PIN did not unlock it (%s); it is not sent again until "
+	    "a person has entered the right one", t->conf->name, fault_message(&j->fault));
 }
 
 static void
@@ -462,15 +520,18 @@ send_stored_pin(struct token *t)
 	char why[200];
 
 	if (credential_read(&pin, t->conf->credential, why, sizeof(why)) != SIGNET_OK) {
-		if (strcmp(t->reason, why) != 0)
-			say_error("token %s: %s", t->conf->name, why);
-		snprintf(t->reason, sizeof(t->reason), "%s", why);
-		t->stored_after_ms = uv_now(&t->broker->loop) + STORED_RETRY_MS;
+		bool news = strcmp(t->reason, why) != 0;
+
+		set_reason(t, "%s", why);
+		if (news)
+			say_error("token %s: %s", t->conf->name, t->reason);
+		store_later(t, FAILED_RETRY_MS); /* meanwhile callers are told that a PIN is needed */
 		return;
 	}
 	j = job_new(JOB_UNLOCK, t, t->broker->self);
 	if (j == NULL) {
 		secret_free(pin);
+		store_later(t, STORE_RETRY_MS);
 		return;
 	}
 	j->pin = pin;
@@ -487,8 +548,7 @@ replace_worker(struct token *t)
 
 	drop_worker(t);
 	memset(&t->lease, 0, sizeof(t->lease));
-	t->storing = t->locking = false;
-	snprintf(t->reason, sizeof(t->reason), "its driver failed and was replaced");
+	set_reason(t, "its driver failed and was replaced");
 	t->state = TOKEN_FAILED;
 	t->failures_in_a_row++;
 	fail_claimed(t, &none, false);
@@ -508,7 +568,7 @@ token_settle(struct token *t)
 		uv_close((uv_handle_t *)&t->respawn, on_timer_closed);
 		return;
 	}
-	if (!t->removed && !t->storing && t->worker != NULL && t->worker->informed && lease_wants_stored(t))
+	if (!t->storing && t->worker != NULL && t->worker->informed && lease_wants_stored(t))
 		send_stored_pin(t);
 }
 
@@ -526,17 +586,32 @@ end_expired_lease(struct token *t)
 	if (j == NULL)
 		return; /* the next tick tries again; meanwhile nobody may use it */
 	t->locking = true;
+	j->lease = t->lease.number;
 	j->finished = on_expired;
 	token_submit_own(t, j);
 }
 
+/* The token with this batch's lease; one that is going ends its lease with its worker. */
+static struct token *
+token_of_batch(const struct broker *b, uint64_t batch)
+{
+	for (size_t i = 0; i < b->token_count; i++) {
+		struct token *t = b->tokens[i];
+
+		if (t->lease.stands && t->lease.batch == batch && !t->removed)
+			return t;
+	}
+	return NULL;
+}
+
 bool
-token_end_batch(struct token *t, uint64_t batch, struct identity *who, void (*finished)(struct job *j), void *owner,
+token_end_batch(struct broker *b, uint64_t batch, struct identity *who, void (*finished)(struct job *j), void *owner,
     struct job **job)
 {
+	struct token *t = batch != 0 ? token_of_batch(b, batch) : NULL;
 	struct job *j;
 
-	if (!t->lease.stands || t->lease.batch != batch)
+	if (t == NULL)
 		return false;
 	t->lease.uses = 0;
 	j = job_new(JOB_LOCK, t, who);
@@ -544,6 +619,7 @@ token_end_batch(struct token *t, uint64_t batch, struct identity *who, void (*fi
 		t->lease.until_ms = 1;
 		return false;
 	}
+	j->lease = t->lease.number;
 	j->finished = finished;
 	j->owner = owner;
 	if (job != NULL)
@@ -567,7 +643,7 @@ token_tick(struct token *t, uint64_t now_ms)
 		token_on_hung(t);
 		return;
 	}
-	if (lease_expired(t, now_ms) && !t->locking)
+	if (lease_expired(t, now_ms) && !t->locking && !t->removed)
 		end_expired_lease(t);
 	token_run(t);
 }

@@ -30,6 +30,7 @@ struct key { /* a configured key and the public data that its token showed; list
 /* A PIN that was entered for more than one use. It dies with the worker. */
 struct lease {
 	bool stands;
+	uint64_t number;    /* tells it from those before and after it */
 	bool shared;	    /* any permitted caller may use it */
 	bool stored;	    /* stands by the stored credential: no end */
 	uid_t owner;
@@ -52,17 +53,21 @@ struct token {
 	uint32_t flags; /* CKF_* as last read */
 	int64_t seen_us; /* when it was last present; wall clock, 0: never */
 	char pin_name[80];     /* under which our count of PIN tries is kept: serial, or "label:<label>" */
-	struct pin_state *pin; /* the broker's row of this serial; never NULL */
+	struct pin_state *pin; /* the broker's row of this name; never NULL */
+	struct pin_state unseen; /* what `pin` is until the token has shown itself: no PIN goes out */
 	struct lease lease;
+	uint64_t leases; /* numbers them */
 
 	struct worker *worker;
 	uint64_t generation; /* of the worker: what was decided for one is void for the next */
 	bool retire;	 /* the worker must be replaced when its lanes are empty */
-	uint64_t stored_after_ms; /* the stored PIN is not tried before: the log or the credential failed */
 	bool storing;	 /* the stored PIN is on its way */
+	bool store_failed; /* for good: until a person has entered the right one, or the configuration is read anew */
+	uint64_t store_after_ms, store_pause_ms; /* not before: it could not be sent */
 	bool hand_locked; /* a person locked it: the stored PIN stays away until one unlocks it */
 	bool locking;	 /* an expired lease is being ended */
 	bool removed;	 /* the configuration knows it no more: goes when it is idle */
+	struct token *next_going; /* of the broker's removed ones */
 	uv_timer_t respawn;
 	unsigned failures_in_a_row;
 	uint64_t started_ms;
@@ -90,7 +95,7 @@ void token_start(struct token *t);
 /* No further job; the memory goes when the last one is recorded and the worker is reaped. */
 void token_stop(struct token *t);
 
-/* The job is the token's from here on. Fails (and frees nothing) only with Busy: the queue is full. */
+/* The job is the token's from here on. Fails (and frees nothing) only with Busy: token_refusal says why. */
 must_check signet_err token_submit(struct token *t, struct job *j);
 /* Claim and send what can be claimed and sent. */
 void token_run(struct token *t);
@@ -101,10 +106,12 @@ void token_settle(struct token *t);
 bool token_busy(const struct token *t);
 /*
  * A batch is over. True: its lease is being ended, and `finished` will be called with a job whose owner is `owner`
- * after the logout (*job is that job, to be detached from; NULL if nobody waits); false: nothing to wait for.
+ * after the logout (*job is that job, which the owner may leave; NULL if nobody waits); false: nothing to wait for.
  */
-bool token_end_batch(struct token *t, uint64_t batch, struct identity *who, void (*finished)(struct job *j),
+bool token_end_batch(struct broker *b, uint64_t batch, struct identity *who, void (*finished)(struct job *j),
     void *owner, struct job **job);
+/* Why nothing can be put into its queue. */
+void token_refusal(const struct token *t, struct fault *f);
 
 const char *token_state_name(const struct token *t);
 const char *key_state_name(const struct key *k);

@@ -58,6 +58,16 @@ busy_until_lease_ends(struct token *t, struct job *j)
 	return LEASE_FAIL;
 }
 
+/* A C_Login of this job goes out, or went: from here on its note is settled by what the worker says, or by its end. */
+static void
+note_try(struct token *t, struct job *j, enum pin_source source)
+{
+	j->note = true;
+	j->source = source;
+	j->tries = t->pin;
+	snprintf(j->tries_of, sizeof(j->tries_of), "%.63s", t->pin_name);
+}
+
 /* Is a PIN of this source let out now? Makes the note. */
 static enum lease_verdict
 ask_pin_rules(struct token *t, struct job *j)
@@ -67,7 +77,7 @@ ask_pin_rules(struct token *t, struct job *j)
 	switch (pin_may(t->pin, j->source, j->last_try, clock_now_us(NULL), &wait_us)) {
 	case PIN_GO:
 		pin_sending(t->pin, j->source);
-		j->note = true;
+		note_try(t, j, j->source);
 		return LEASE_GO;
 	case PIN_WAIT:
 		j->not_before_ms = uv_now(&t->broker->loop) + (uint64_t)wait_us / 1000 + 1;
@@ -90,7 +100,7 @@ static void
 keep_standing_lease(const struct token *t, struct job *j)
 {
 	j->flags |= WIRE_KEEP_PIN;
-	if (t->lease.stands && t->lease.stored)
+	if (t->lease.stands && t->lease.shared)
 		j->flags |= WIRE_RESTORE;
 }
 
@@ -135,7 +145,11 @@ decide_without_pin(struct token *t, struct job *j)
 		return fail(j, SIGNET_ERR_PIN_REQUIRED, "the token is locked: unlock it (`signetctl token unlock`) "
 							"or give its PIN with the call");
 	j->proof = t->lease.shared ? "uid" : "pin";
-	if (t->lease.uses != UINT64_MAX && --t->lease.uses == 0 && t->lease.batch == 0) {
+	j->lease = t->lease.number;
+	if (t->lease.uses == UINT64_MAX)
+		return LEASE_GO;
+	j->took_use = true;
+	if (--t->lease.uses == 0 && t->lease.batch == 0) {
 		j->flags |= WIRE_THEN_LOGOUT; /* spent: logged out before the reply */
 		j->exclusive = true;
 	}
@@ -145,6 +159,8 @@ decide_without_pin(struct token *t, struct job *j)
 enum lease_verdict
 lease_decide(struct token *t, struct job *j)
 {
+	if (j->kind == JOB_LOCK && j->lease != 0 && j->lease != t->lease.number)
+		return LEASE_FAIL; /* without a fault: what it was to end has ended, and another may stand */
 	if (j->kind == JOB_LOCK || j->kind == JOB_PROBE) {
 		j->exclusive = true;
 		return LEASE_GO;
@@ -166,6 +182,7 @@ grant_lease(struct token *t, struct job *j)
 	memset(l, 0, sizeof(*l));
 	t->hand_locked = false;
 	l->stands = true;
+	l->number = ++t->leases;
 	l->source = j->source;
 	l->owner = j->who->peer.uid;
 	l->batch = j->batch;
@@ -177,6 +194,8 @@ grant_lease(struct token *t, struct job *j)
 	l->shared = t->conf->lease_shared && j->batch == 0;
 	l->uses = j->uses;
 	l->until_ms = now + j->seconds * 1000;
+	if (j->batch != 0 && j->finished == NULL) /* the batch has gone: nobody else would end it */
+		l->until_ms = now;
 	j->lease_uses = j->uses;
 	j->lease_until_us = clock_now_us(NULL) + (int64_t)j->seconds * 1000000;
 }
@@ -192,27 +211,31 @@ end_lease(struct token *t)
 static void
 count_pin(struct token *t, struct job *j, const struct wire_result *res)
 {
+	int64_t now = clock_now_us(NULL);
+
 	switch (res->login) {
 	case WIRE_LOGIN_OK:
-		pin_accepted(t->pin, j->source);
+		pin_accepted(j->tries, j->source);
+		if (j->source != PIN_STORED)
+			t->store_failed = false;
 		break;
 	case WIRE_LOGIN_NONE:
 	case WIRE_LOGIN_INVALID:
-		pin_unsent(t->pin, j->source);
+		pin_unsent(j->tries, j->source);
 		break;
 	case WIRE_LOGIN_BLOCKED:
-		pin_rejected(t->pin, j->source, clock_now_us(NULL));
-		pin_flags(t->pin, res->flags | CKF_USER_PIN_LOCKED);
+		pin_rejected(j->tries, j->source, now);
+		pin_flags(j->tries, res->flags | CKF_USER_PIN_LOCKED);
 		break;
 	default: /* rejected, or not known whether a try was spent: counts as one */
-		pin_rejected(t->pin, j->source, clock_now_us(NULL));
+		pin_rejected(j->tries, j->source, now);
 		break;
 	}
 	if (res->login != WIRE_LOGIN_NONE && res->login != WIRE_LOGIN_BLOCKED) {
 		t->flags = res->flags;
-		pin_flags(t->pin, res->flags);
+		pin_flags(j->tries, res->flags);
 	}
-	if (t->pin->locked)
+	if (j->tries->locked)
 		t->state = TOKEN_BLOCKED;
 }
 
@@ -226,8 +249,7 @@ void
 lease_result(struct token *t, struct job *j, const struct wire_result *res)
 {
 	if (!j->note && repeated_pin_failed(res)) { /* a key that wants the PIN each time got the lease's, and refused it */
-		j->source = t->lease.source;
-		j->note = true;
+		note_try(t, j, t->lease.source);
 		end_lease(t);
 	}
 	if (j->note)
@@ -236,7 +258,7 @@ lease_result(struct token *t, struct job *j, const struct wire_result *res)
 		grant_lease(t, j);
 	if (j->kind == JOB_LOCK && j->user != NULL)
 		t->hand_locked = true;
-	if (!res->logged_in && j->exclusive)
+	if (!res->logged_in) /* also where nobody asked for it: the token has forgotten */
 		end_lease(t);
 	if (res->logged_in && t->state == TOKEN_LOCKED)
 		t->state = TOKEN_READY;
@@ -246,26 +268,29 @@ void
 lease_unsent(struct token *t, struct job *j)
 {
 	if (j->note)
-		pin_unsent(t->pin, j->source);
+		pin_unsent(j->tries, j->source);
+	if (j->took_use && t->lease.stands && t->lease.number == j->lease)
+		t->lease.uses++;
 }
 
 void
-lease_lost(struct token *t, struct job *j)
+lease_lost(struct job *j)
 {
 	if (j->note)
-		pin_rejected(t->pin, j->source, clock_now_us(NULL));
+		pin_rejected(j->tries, j->source, clock_now_us(NULL));
 }
 
 void
-lease_note(const struct token *t, const struct job *j, struct ledger_tried *tried)
+lease_note(const struct job *j, struct ledger_tried *tried)
 {
-	const struct pin_note *n = &t->pin->note[j->source];
+	const struct pin_note *n;
 
 	memset(tried, 0, sizeof(*tried));
 	if (!j->note)
 		return;
+	n = &j->tries->note[j->source];
 	tried->set = true;
-	snprintf(tried->serial, sizeof(tried->serial), "%.63s", t->pin_name);
+	snprintf(tried->serial, sizeof(tried->serial), "%s", j->tries_of);
 	snprintf(tried->source, sizeof(tried->source), "%s", pin_source_name(j->source));
 	tried->pending = n->pending;
 	tried->failures = n->failures;
@@ -277,7 +302,10 @@ lease_wants_stored(const struct token *t)
 {
 	int64_t wait_us;
 
-	return t->conf->credential != NULL && !t->hand_locked && uv_now(&t->broker->loop) >= t->stored_after_ms &&
-	       needs_login(t) && !t->lease.stands && t->state == TOKEN_LOCKED &&
-	       pin_may(t->pin, PIN_STORED, false, clock_now_us(NULL), &wait_us) == PIN_GO;
+	if (t->conf->credential == NULL || t->removed || t->hand_locked || t->store_failed || !needs_login(t) ||
+	    t->lease.stands || t->state != TOKEN_LOCKED)
+		return false;
+	if (uv_now(&t->broker->loop) < t->store_after_ms || !ledger_available(t->broker->log))
+		return false;
+	return pin_may(t->pin, PIN_STORED, false, clock_now_us(NULL), &wait_us) == PIN_GO;
 }

@@ -1,7 +1,8 @@
 /*
  * Claim, lane, record. Decisions about PINs and leases are made at the claim
  * and take effect in the same order, because after an exclusive job (one that
- * logs in or out) nothing is claimed until it is recorded.
+ * logs in or out) nothing is claimed until it is recorded, and it is sent when
+ * all that was claimed before it has its result.
  *
  * Claims run ahead of the lanes while the token is fast, so that many share a
  * commit; a slow token claims what its lanes can take.
@@ -41,6 +42,14 @@ claim_window(const struct token *t)
 	return is_fast(t) ? t->conf->lanes * WORKER_FAST_DEPTH + FAST_WINDOW : t->conf->lanes;
 }
 
+static void
+say_where(const struct token *t, struct fault *f)
+{
+	fault_set_holder(f, t->conf->holder);
+	if (t->seen_us != 0)
+		clock_format(t->seen_us, f->last_seen);
+}
+
 void
 token_fault(const struct token *t, struct fault *f)
 {
@@ -53,7 +62,16 @@ token_fault(const struct token *t, struct fault *f)
 	}
 	fault_set(f, SIGNET_ERR_TOKEN_ABSENT, name, "token %s is not there: insert it%s%s", name,
 	    t->conf->holder != NULL ? "; it is kept by " : "", t->conf->holder != NULL ? t->conf->holder : "");
-	fault_set_holder(f, t->conf->holder);
+	say_where(t, f);
+}
+
+void
+token_refusal(const struct token *t, struct fault *f)
+{
+	if (t->removed)
+		fault_set(f, SIGNET_ERR_BUSY, NULL, "the daemon is stopping or its configuration has changed; try again");
+	else
+		fault_set(f, SIGNET_ERR_BUSY, NULL, "too many requests wait for this token (queue-per-token)");
 }
 
 /* --- the end of a job --- */
@@ -93,6 +111,13 @@ token_fail_queued(struct token *t, const struct fault *f)
 /* --- record --- */
 
 static void
+log_fault(const struct token *t, struct fault *f, const char *sentence)
+{
+	fault_set(f, SIGNET_ERR_LOG_UNAVAILABLE, NULL, "%s", sentence);
+	fault_set_reason(f, "%s", ledger_why(t->broker->log));
+}
+
+static void
 settle_replay(struct job *j)
 {
 	struct replay *r = j->replay;
@@ -116,11 +141,12 @@ on_recorded(struct ledger_op *op)
 	if (j->exclusive)
 		t->barrier = false;
 	if (op->err != SIGNET_OK) { /* the log keeps its own copy; what is not durable is not released */
-		fault_set(&j->fault, SIGNET_ERR_LOG_UNAVAILABLE, NULL, "%s", "");
-		fault_set_reason(&j->fault, "%s", ledger_why(t->broker->log));
+		if (j->unknown || j->fault.err == SIGNET_OK)
+			j->replay = NULL; /* stays bound as running: the record will come, a second signature must not */
+		log_fault(t, &j->fault, j->kind == JOB_LOCK && j->fault.err == SIGNET_OK
+		    ? "the token is locked, but the log cannot say so" : "");
 		wipe(j->sig, sizeof(j->sig));
 		j->sig_len = 0;
-		j->replay = NULL; /* stays bound as running: the record will come, a second signature must not */
 	} else {
 		j->fault.index = (int64_t)op->index;
 		settle_replay(j);
@@ -149,7 +175,7 @@ submit_record(struct token *t, struct job *j)
 		j->op.kept.request_id = NULL; /* nothing was signed: the id may be used again */
 	j->op.kept.value = j->sig;
 	j->op.kept.value_len = j->sig_len;
-	lease_note(t, j, &j->op.tried);
+	lease_note(j, &j->op.tried);
 	j->op.done = on_recorded;
 	assert(!j->body.failed && !j->tail.failed);
 	ledger_submit(t->broker->log, &j->op);
@@ -189,9 +215,13 @@ fault_of_result(struct token *t, struct job *j, const struct wire_result *res, c
 	const char *name = t->conf->name;
 
 	snprintf(detail, size, "%s %s", res->stage, ckr_name(res->rv));
+	if (j->kind != JOB_SIGN && (err == SIGNET_ERR_PIN_REQUIRED || err == SIGNET_ERR_UNSUPPORTED))
+		err = SIGNET_ERR_TOKEN_FAILED; /* these are about keys */
 	switch (err) {
 	case SIGNET_ERR_PIN_INCORRECT:
-		fault_set(&j->fault, err, name, "the token refused the PIN; nothing was signed");
+		fault_set(&j->fault, err, name, res->login == WIRE_LOGIN_INVALID
+		    ? "the token takes no such PIN (its length or characters); no try was spent"
+		    : "the token refused the PIN: check it before the next try, wrong ones block the token");
 		break;
 	case SIGNET_ERR_PIN_BLOCKED:
 		fault_set(&j->fault, err, name, "the token's PIN is blocked; whoever issued the token can help");
@@ -205,10 +235,7 @@ fault_of_result(struct token *t, struct job *j, const struct wire_result *res, c
 		break;
 	case SIGNET_ERR_TOKEN_ABSENT:
 		fault_set(&j->fault, err, name, "the token was removed; insert it and try again");
-		break;
-	case SIGNET_ERR_ARGUMENT:
-		fault_set(&j->fault, SIGNET_ERR_PIN_INCORRECT, name,
-		    "the token takes no such PIN (its length or characters); no try was spent");
+		say_where(t, &j->fault);
 		break;
 	case SIGNET_ERR_UNSUPPORTED:
 		fault_set(&j->fault, err, "scheme", "the token does not offer this scheme for this key");
@@ -282,6 +309,13 @@ token_on_result(struct token *t, struct job *j, const struct wire_result *res)
 
 /* --- claim --- */
 
+/* Locking and looking take nothing from the key. */
+static bool
+needs_claim(const struct job *j)
+{
+	return j->kind == JOB_SIGN || j->kind == JOB_UNLOCK;
+}
+
 static void
 on_claimed(struct ledger_op *op)
 {
@@ -308,8 +342,7 @@ on_claimed(struct ledger_op *op)
 	if (op->err == SIGNET_ERR_LIMIT) {
 		fault_set(&j->fault, SIGNET_ERR_INVALID_PARAMETER, "document", "the texts do not fit into one log entry");
 	} else {
-		fault_set(&j->fault, SIGNET_ERR_LOG_UNAVAILABLE, NULL, "%s", "");
-		fault_set_reason(&j->fault, "%s", ledger_why(t->broker->log));
+		log_fault(t, &j->fault, "");
 	}
 	finish(j);
 	token_run(t);
@@ -328,7 +361,7 @@ submit_claim(struct token *t, struct job *j)
 	j->op.kept.uid = j->who->peer.uid;
 	j->op.kept.request_id = j->request_id[0] != '\0' ? j->request_id : NULL;
 	memcpy(j->op.kept.input, j->input, sizeof(j->op.kept.input));
-	lease_note(t, j, &j->op.tried);
+	lease_note(j, &j->op.tried);
 	j->op.done = on_claimed;
 	j->op.owner = j;
 	ledger_submit(t->broker->log, &j->op);
@@ -353,13 +386,13 @@ permit_now(struct token *t, struct job *j, const char **rule)
 	return v.permitted;
 }
 
+/* What needs no claim goes on without the log: a token must always be lockable. */
 static bool
 log_takes_it(struct token *t, struct job *j)
 {
-	if (ledger_available(t->broker->log))
+	if (!needs_claim(j) || ledger_available(t->broker->log))
 		return true;
-	fault_set(&j->fault, SIGNET_ERR_LOG_UNAVAILABLE, NULL, "%s", "");
-	fault_set_reason(&j->fault, "%s", ledger_why(t->broker->log));
+	log_fault(t, &j->fault, "");
 	return false;
 }
 
@@ -388,17 +421,24 @@ claim(struct token *t, struct job *j, struct job_list *failed)
 		job_list_push(failed, j);
 		return true;
 	}
+	if (j->kind != JOB_PROBE)
+		job_compose_body(j, rule);
+	if (j->body.failed) {
+		lease_unsent(t, j);
+		fault_set(&j->fault, SIGNET_ERR_BUSY, NULL, "out of memory; try again later");
+		j->state = JOB_RECORDING;
+		job_list_push(failed, j);
+		return true;
+	}
 	t->claimed++;
 	j->generation = t->generation;
 	t->barrier = j->exclusive;
-	if (j->kind != JOB_PROBE)
-		job_compose_body(j, rule);
-	if (j->kind == JOB_LOCK || j->kind == JOB_PROBE) { /* takes nothing from the key: no claim */
+	if (needs_claim(j)) {
+		submit_claim(t, j);
+	} else {
 		j->op.owner = j;
 		j->state = JOB_READY;
 		job_list_push(&t->ready, j);
-	} else {
-		submit_claim(t, j);
 	}
 	return true;
 }
@@ -433,24 +473,36 @@ timeout_of(const struct token *t, const struct job *j)
 	return ms;
 }
 
+/*
+ * The exclusive one was claimed last, but may be ready first: a locking needs no commit. It goes when it is the only
+ * one that is claimed and not recorded.
+ */
+static struct job *
+next_ready(const struct token *t)
+{
+	struct job *j = t->ready.first;
+
+	if (j->exclusive && t->claimed > 1)
+		return j->next;
+	return j;
+}
+
 static void
 send_some(struct token *t)
 {
 	struct worker *w = t->worker;
 
 	while (t->ready.first != NULL && can_send(t)) {
-		struct job *j = t->ready.first;
+		struct job *j = next_ready(t);
 		struct lane *l = worker_free_lane(w, lane_depth(t));
 
-		if (l == NULL || (j->exclusive && worker_in_flight(w) > 0))
+		if (j == NULL || l == NULL)
 			break;
 		if (j->exclusive)
 			l = &w->lanes[0];
 		job_list_remove(&t->ready, j);
 		j->state = JOB_SENT;
 		worker_send(w, l, j, timeout_of(t, j));
-		if (j->exclusive)
-			break;
 	}
 	if (w != NULL && t->worker == w)
 		worker_flush(w);

@@ -278,7 +278,10 @@ inform(struct broker_case *c, struct case_worker *w)
 	must(i != NULL);
 	i->presence = (uint8_t)c->presence;
 	if (c->presence == WIRE_PRESENT) {
-		snprintf(i->serial, sizeof(i->serial), "serial-%.20s", w->config.label);
+		if (c->serial != NULL)
+			snprintf(i->serial, sizeof(i->serial), "%s", c->serial);
+		else
+			snprintf(i->serial, sizeof(i->serial), "serial-%.20s", w->config.label);
 		snprintf(i->label, sizeof(i->label), "%s", w->config.label);
 	}
 	i->flags = c->flags;
@@ -667,6 +670,21 @@ client_error(struct broker_case *c, struct client *k)
 	snprintf(name, sizeof(name), "%s", dot != NULL ? dot + 1 : "");
 	json_decref(reply);
 	return name;
+}
+
+const char *
+client_call(struct broker_case *c, struct client *k, const char *fmt, ...)
+{
+	char text[8192];
+	va_list args;
+	int n;
+
+	va_start(args, fmt);
+	n = vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	must(n >= 0 && (size_t)n < sizeof(text));
+	client_send_bytes(k, text, (size_t)n + 1);
+	return client_error(c, k);
 }
 
 const char *

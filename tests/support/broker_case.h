@@ -40,7 +40,7 @@ struct case_worker { /* signet-token as the test plays it */
 struct case_job { /* waits for the test to answer it */
 	struct case_worker *worker;
 	unsigned lane;
-	uint8_t type, flags;
+	uint8_t type, flags; /* enum wire_type, enum wire_job_flags */
 	uint32_t number;
 	uint16_t key;
 	char pin[SECRET_MAX + 1]; /* "" without one */
@@ -57,6 +57,7 @@ struct broker_case {
 	bool no_answers; /* jobs wait in `jobs` for case_answer */
 	enum wire_presence presence;
 	uint32_t flags; /* CKF_* of every token */
+	const char *serial; /* NULL: serial-<label> */
 	struct case_worker workers[CASE_WORKERS];
 	unsigned worker_count;
 	struct case_job jobs[CASE_JOBS];
@@ -123,6 +124,17 @@ bool client_has_reply(struct client *k);
 void client_until_closed(struct broker_case *c, struct client *k);
 /* The last part of the reply's error, or ""; frees the reply. */
 const char *client_error(struct broker_case *c, struct client *k);
+/* One call and its only reply: the last part of its error, or "". */
+const char *client_call(struct broker_case *c, struct client *k, const char *fmt, ...) printf_like(3, 4);
+
+/* Calls as text, for client_send and client_call. */
+#define CALL_SIGN "{\"method\":\"org.signetd.Signer.Sign\",\"parameters\":{\"key\":\"%s\",\"digest\":\"%s\"}}"
+#define CALL_SIGN_PIN                                                                                        \
+	"{\"method\":\"org.signetd.Signer.Sign\",\"parameters\":{\"key\":\"%s\",\"digest\":\"%s\",\"pin\":\"%s\"}}"
+#define CALL_UNLOCK                                                                                          \
+	"{\"method\":\"org.signetd.Token.Unlock\",\"parameters\":{\"token\":\"%s\",\"pin\":\"%s\",\"uses\":%d}}"
+#define CALL_LOCK "{\"method\":\"org.signetd.Token.Lock\",\"parameters\":{\"token\":\"%s\"}}"
+#define CALL_RELOAD "{\"method\":\"org.signetd.Admin.Reload\"}"
 
 /* A digest of 32 bytes `n` as the wire writes it. */
 const char *case_digest(unsigned n);
