@@ -121,12 +121,14 @@ append_again(struct ledger_op *op)
 
 	assert_int_equal(op->err, SIGNET_OK);
 	buf_done(&op->entry);
+	buf_done(&op->proof);
 	b->appended++;
 	if (b->backed_up) {
 		b->idle = true;
 		return;
 	}
 	*op = case_append_op("sign", "\"uid\":7");
+	op->want_proof = true; /* each commit has a checkpoint */
 	op->done = append_again;
 	op->owner = b;
 	ledger_submit(b->c->log, op);
@@ -146,13 +148,18 @@ static void
 writing_goes_on_beside_a_backup(void **state)
 {
 	struct ledger_case *c = *state;
+	struct note_key k = case_key(c);
 	struct busy b = {.c = c};
-	char path[256];
+	struct ledger_case copy;
+	struct checkpoint says;
+	char path[256], tiles[300];
 
 	case_fill(c, 20000, NULL, NULL);
+	case_until_covered(c);
 	path_of(c, "backup", path);
 	b.q = (struct ledger_query){.what = LEDGER_BACKUP, .path = path, .done = on_backed_up, .owner = &b};
 	b.op = case_append_op("sign", "\"uid\":7");
+	b.op.want_proof = true;
 	b.op.done = append_again;
 	b.op.owner = &b;
 	ledger_query(c->log, &b.q);
@@ -160,6 +167,12 @@ writing_goes_on_beside_a_backup(void **state)
 	ledger_hand_over(c->log, 1);
 	case_until(c, &b.idle);
 	assert_true(b.appended > 10);
+	/* rows and published log are of one moment */
+	case_init(&copy, path);
+	snprintf(tiles, sizeof(tiles), "%s/tiles", path);
+	assert_null(tiles_case_verify(tiles, &k, &says));
+	assert_int_equal(case_int(&copy, "SELECT max(idx) + 1 FROM entry"), says.size);
+	case_done(&copy);
 	assert_whole(c, path, 20000);
 }
 
