@@ -24,7 +24,7 @@ struct log_entry {
 	const char *text; /* as logged, `size` bytes and a NUL */
 	size_t size;
 	const json_t *wire; /* org.signetd.Log.Entry; NULL: from a published folder */
-	bool foreign;	    /* from a copy: its users need not be those of this machine */
+	bool foreign;       /* from a copy: its users need not be those of this machine */
 	json_t *read;       /* log_members() */
 };
 
@@ -46,6 +46,11 @@ void log_head_done(struct log_head *h);
 /* Of the daemon. CTL_OK, or the exit code after the fault was printed. */
 int log_head(struct ctl *c, struct log_head *h);
 
+struct log_failure {
+	signet_err err;
+	char message[512];
+};
+
 struct log_query {
 	json_t *filter
 	    [LOG_FILTERS_MAX]; /* as org.signetd.Log.Filter; an entry that passes any of them is wanted */
@@ -55,8 +60,9 @@ struct log_query {
 	bool own, follow, titles, hashes;
 	bool progress; /* show on a terminal how far it is; `total` entries */
 	uint64_t total;
-	bool tell;    /* folders: print each fault */
-	bool believe; /* copies: do not warn of faults, whoever asks looks for them himself */
+	bool tell;                   /* folders: print each fault */
+	struct log_failure *failure; /* not NULL: what the daemon refused is put there, not printed */
+	bool believe;                /* copies: do not warn of faults, whoever asks looks for them himself */
 };
 
 void log_query_done(struct log_query *q);
@@ -139,6 +145,8 @@ struct log_walk {
 void log_walk_begin(
     struct log_walk *w, const struct note_key *key, const char *origin, const signet_checkpoint *since);
 void log_walk_entry(struct log_walk *w, struct log_entry *e);
+/* The next entry is wrong or missing, as the sentence says; this is its hash as it was logged. */
+void log_walk_bad(struct log_walk *w, const uint8_t leaf[TLOG_HASH], const char *sentence);
 /* The tree against a checkpoint that is known to be good. */
 void log_walk_end(struct log_walk *w, const signet_checkpoint *head);
 

@@ -36,8 +36,10 @@ struct folder_reading {
 	log_entry_fn *fn;
 	void *arg;
 	char *origin;
-	uint64_t seen;
+	uint64_t seen, faults;
 };
+
+enum { FAULTS_SHOWN = 100 };
 
 static bool
 folder_entry(void *arg, uint64_t index, const char *bytes, size_t size)
@@ -106,9 +108,9 @@ folder_head(const char *path, struct log_head *h)
 static bool
 folder_fault(void *arg, const signet_log_check *fault)
 {
-	const struct folder_reading *r = arg;
+	struct folder_reading *r = arg;
 
-	if (r->q->tell)
+	if (r->q->tell && r->faults++ < FAULTS_SHOWN)
 		warn_text("%s%s%s", fault->place, fault->place[0] == '\0' ? "" : ": ", fault->fault);
 	return true;
 }

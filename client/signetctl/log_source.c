@@ -212,6 +212,14 @@ read_once(struct ctl *c, const json_t *filter, struct reading *r, signet_err *er
 }
 
 static int
+keep_failure(const struct ctl *c, struct log_failure *failure, signet_err err)
+{
+	failure->err = err;
+	(void)snprintf(failure->message, sizeof(failure->message), "%s", signet_error_message(c->conn));
+	return exit_for(err);
+}
+
+static int
 read_daemon(struct ctl *c, const struct log_query *q, const json_t *filter, log_entry_fn *fn, void *arg)
 {
 	struct log_head head = {0};
@@ -236,7 +244,7 @@ read_daemon(struct ctl *c, const struct log_query *q, const json_t *filter, log_
 	if (q->progress)
 		log_progress_end();
 	if (code == CTL_OK && err != SIGNET_OK)
-		code = fail_call(c, err);
+		code = q->failure != NULL ? keep_failure(c, q->failure, err) : fail_call(c, err);
 	else if (code == CTL_OK && r.nonsense)
 		code = fail_text(CTL_FAILED, _("the daemon's answer was not understood"));
 	if (r.stopped || r.nonsense) { /* replies are still to come: that connection is dead */

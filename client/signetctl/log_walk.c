@@ -14,6 +14,8 @@
 
 #include "log.h"
 
+enum { FAULTS_SHOWN = 100 };
+
 void
 log_walk_begin(
     struct log_walk *w, const struct note_key *key, const char *origin, const signet_checkpoint *since)
@@ -37,8 +39,19 @@ fault(struct log_walk *w, const char *fmt, ...)
 	va_end(args);
 	if (w->faults++ == 0)
 		memcpy(w->first_fault, text, sizeof(text));
-	if (!w->quiet)
+	if (!w->quiet && w->faults <= FAULTS_SHOWN)
 		warn_text("%s", text);
+}
+
+void
+log_walk_bad(struct log_walk *w, const uint8_t leaf[TLOG_HASH], const char *sentence)
+{
+	uint8_t completed[TLOG_LEVELS][TLOG_HASH];
+
+	fault(w, "%s", sentence);
+	(void)tlog_tree_push(&w->computed, leaf, completed);
+	(void)tlog_tree_push(&w->stored, leaf, completed);
+	w->entries++;
 }
 
 /* base64 of exactly so many bytes. */
@@ -180,7 +193,8 @@ grow(struct log_walk *w, const struct log_entry *e, const uint8_t computed[TLOG_
 		memcpy(of_stored, of_computed, count * sizeof(of_stored[0]));
 		w->stored = w->computed;
 	}
-	check_subtrees(w, e, of_computed, of_stored, count);
+	if (!w->lost) /* a tree that is not the log's says nothing about hashes */
+		check_subtrees(w, e, of_computed, of_stored, count);
 }
 
 void
@@ -200,8 +214,11 @@ log_walk_entry(struct log_walk *w, struct log_entry *e)
 		fault(w, _("entry %llu does not begin as entry %llu must"), (unsigned long long)e->index,
 		    (unsigned long long)e->index);
 	w->entries++;
-	if (w->computed.size != e->index)
+	if (!w->gap && w->computed.size != e->index) {
 		w->gap = true;
+		fault(w, _("entries %llu to %llu are missing"), (unsigned long long)w->computed.size,
+		    (unsigned long long)e->index - 1);
+	}
 	if (!w->gap)
 		grow(w, e, computed, stored);
 	else if (memcmp(computed, stored, sizeof(stored)) != 0)

@@ -5,7 +5,7 @@
 #include "log.h"
 #include "log_out.h"
 
-enum { NEWEST = 20 };
+enum { NEWEST = 20, NEWEST_MAX = 10000 };
 
 /* A listing: lines for people, or one array of JSON. */
 struct listing {
@@ -103,21 +103,69 @@ log_size(struct ctl *c, uint64_t *size)
 	return code;
 }
 
+/* The last ones that come: more may be logged than were counted. */
+struct tail {
+	struct log_entry *ring;
+	size_t room;
+	uint64_t count;
+};
+
+static void
+forget_entry(struct log_entry *e)
+{
+	free((char *)e->log);
+	free((char *)e->text);
+	json_decref((json_t *)e->wire);
+	json_decref(e->read);
+}
+
+static bool
+keep_last(void *arg, struct log_entry *e)
+{
+	struct tail *t = arg;
+	struct log_entry *kept = &t->ring[t->count++ % t->room];
+
+	forget_entry(kept);
+	*kept = (struct log_entry){.log = strdup(e->log),
+	    .index = e->index,
+	    .text = strndup(e->text, e->size),
+	    .size = e->size,
+	    .wire = json_incref((json_t *)e->wire),
+	    .foreign = e->foreign};
+	if (kept->log == NULL || kept->text == NULL)
+		abort();
+	return true;
+}
+
 static int
 show_newest(struct ctl *c, void *arg)
 {
-	unsigned long limit = NEWEST;
 	struct log_query q = {.titles = true};
+	unsigned long limit = NEWEST;
+	struct tail t = {0};
 	uint64_t size = 0;
 	int code;
 
-	if (!option_number(c, OPT_LIMIT, 1, 1000000, &limit))
+	if (!option_number(c, OPT_LIMIT, 1, NEWEST_MAX, &limit))
 		return CTL_USAGE;
 	code = log_size(c, &size);
 	if (code != CTL_OK)
 		return code;
+	t.room = limit;
+	t.ring = calloc(t.room, sizeof(*t.ring));
+	if (t.ring == NULL)
+		abort();
 	q.from = size > limit ? size - limit : 0;
-	return log_read(c, &q, show_entry, arg);
+	code = log_read(c, &q, keep_last, &t);
+	for (size_t i = 0; i < t.room; i++) {
+		struct log_entry *e = &t.ring[(t.count + i) % t.room];
+
+		if (e->text != NULL)
+			(void)show_entry(arg, e);
+		forget_entry(e);
+	}
+	free(t.ring);
+	return code;
 }
 
 /* One entry of a folder comes with its proof: there is no need to read the rest. */
