@@ -68,11 +68,13 @@ fault_name(const struct fault *f, const char *interface, char *out, size_t size)
 {
 	const char *wire = err_wire_name(f->err);
 
-	if (wire == NULL) { /* a condition of our own that no client can act on */
-		interface = "org.signetd.Signer";
+	if (wire == NULL) /* a condition of our own that no client can act on */
 		wire = "Busy";
-	}
-	snprintf(out, size, "%s.%s", is_service_error(f->err) ? "org.varlink.service" : interface, wire);
+	if (is_service_error(f->err))
+		interface = "org.varlink.service";
+	else if (strcmp(interface, "org.varlink.service") == 0) /* has none of ours, Busy among them */
+		interface = "org.signetd.Signer";
+	snprintf(out, size, "%s.%s", interface, wire);
 }
 
 const char *
@@ -135,9 +137,10 @@ fault_parameters(const struct fault *f)
 	case SIGNET_ERR_TOKEN_FAILED:
 		return json_pack("{s:s,s:s,s:o,s:s}", "token", f->subject, "reason", f->reason, "index",
 		    index_or_null(f->index), "message", m);
+	case SIGNET_ERR_OUTCOME_UNKNOWN:
+		return json_pack("{s:I,s:s}", "index", (json_int_t)f->index, "message", m);
 	case SIGNET_ERR_TIMEOUT:
 	case SIGNET_ERR_REQUEST_ID_REUSED:
-	case SIGNET_ERR_OUTCOME_UNKNOWN:
 		return json_pack("{s:o,s:s}", "index", index_or_null(f->index), "message", m);
 	case SIGNET_ERR_UNSUPPORTED:
 		return json_pack("{s:s,s:s}", "what", f->subject, "message", m);
