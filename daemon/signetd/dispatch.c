@@ -19,6 +19,11 @@ static struct method methods[] = {
 #undef METHOD
 };
 
+/* A verb is not only named: VERB_NONE would be a method that nobody may ever call. */
+#define METHOD(i, n, v, s, h) _Static_assert(VERB_##v != VERB_NONE, n " needs a verb");
+#include "methods.def"
+#undef METHOD
+
 enum { INTERFACES = 5 };
 static struct idl *interfaces[INTERFACES];
 
