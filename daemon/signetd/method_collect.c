@@ -24,6 +24,17 @@ not_found(struct request *r)
 	request_fail_with(r, SIGNET_ERR_REQUEST_NOT_FOUND, NULL, "%s", "");
 }
 
+/* Not "not found": who hears that signs again. */
+static void
+not_readable(struct request *r)
+{
+	struct fault f;
+
+	fault_set(&f, SIGNET_ERR_LOG_UNAVAILABLE, NULL, "the log has this entry, but it cannot be read now");
+	fault_set_reason(&f, "the entry cannot be read");
+	request_fail(r, &f);
+}
+
 /* The entry is the caller's own signature, and the policy still lets him use the key. */
 static bool
 is_own(struct request *r, const json_t *entry, struct fault *f)
@@ -73,9 +84,11 @@ on_row(struct ledger_read *read)
 
 	if (r != NULL) {
 		r->cancel = NULL;
-		if (read->err != SIGNET_OK ||
-		    json_read(&entry, (const char *)read->entry.data, read->entry.len, NULL) != SIGNET_OK)
+		if (read->err == SIGNET_ERR_REQUEST_NOT_FOUND)
 			not_found(r);
+		else if (read->err != SIGNET_OK ||
+			 json_read(&entry, (const char *)read->entry.data, read->entry.len, NULL) != SIGNET_OK)
+			not_readable(r);
 		else if (!is_own(r, entry, &f))
 			request_fail(r, &f);
 		else
