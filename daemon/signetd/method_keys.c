@@ -89,15 +89,22 @@ describe_key(const struct key *k)
 	    text_or_null(until), "state", key_state_name(k), "reason", reason_of(k));
 }
 
-/* The n-th key (from 0) that the caller may list, or NULL. */
-static const struct key *
-nth_key(const struct request *r, size_t n)
-{
-	for (size_t t = 0; t < r->broker->token_count; t++)
-		for (size_t i = 0; i < r->broker->tokens[t]->key_count; i++) {
-			const struct key *k = &r->broker->tokens[t]->keys[i];
+/* Where a walk over all keys stands. */
+struct walk {
+	size_t token, key;
+};
 
-			if (permit_again(r->broker, r->who, r->method->verb, k->conf->name).permitted && n-- == 0)
+/* The next key that the caller may list, or NULL. */
+static const struct key *
+next_key(const struct request *r, struct walk *w)
+{
+	const struct broker *b = r->broker;
+
+	for (; w->token < b->token_count; w->token++, w->key = 0)
+		while (w->key < b->tokens[w->token]->key_count) {
+			const struct key *k = &b->tokens[w->token]->keys[w->key++];
+
+			if (permit_again(r->broker, r->who, r->method->verb, k->conf->name).permitted)
 				return k;
 		}
 	return NULL;
@@ -112,7 +119,8 @@ reply_key(struct request *r, const struct key *k)
 static void
 list_all(struct request *r)
 {
-	const struct key *k = nth_key(r, 0), *next;
+	struct walk w = {0, 0};
+	const struct key *k = next_key(r, &w), *next = k != NULL ? next_key(r, &w) : NULL;
 	struct fault f;
 
 	if (k == NULL) { /* an empty list has no reply of its own in Varlink: it is a named error */
@@ -121,11 +129,11 @@ list_all(struct request *r)
 		request_fail(r, &f);
 		return;
 	}
-	if (!r->call.more && nth_key(r, 1) != NULL) {
+	if (!r->call.more && next != NULL) {
 		request_fail_with(r, SIGNET_ERR_EXPECTED_MORE, NULL, "%s", "");
 		return;
 	}
-	for (size_t n = 1; (next = nth_key(r, n)) != NULL; n++) {
+	for (; next != NULL; next = next_key(r, &w)) {
 		request_continue(r, json_pack("{s:o}", "key", describe_key(k)));
 		k = next;
 	}
