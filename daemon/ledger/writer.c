@@ -13,6 +13,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "ledger/backlog.h"
 #include "ledger/writer.h"
@@ -20,6 +21,7 @@
 enum {
 	GATHER_PERCENT = 30,
 	GATHER_NS = 800 * 1000,
+	LINGER_NS = 250 * 1000,
 	WIPE_MS = 200,         /* from an erasure to the first try to empty the write-ahead log */
 	WIPE_LATE_MS = 5000,   /* where the log is never quiet */
 	MEND_MS = 500,         /* between two tries to become available again */
@@ -95,12 +97,27 @@ next_duty(const struct writer *w)
 	return w->wipe_at != 0 && w->wipe_at < head ? w->wipe_at : head;
 }
 
+/*
+ * A lone caller's next operation comes about as soon as a sleeping thread could be woken for it: wait awake for a
+ * moment, if there is a processor to spare.
+ */
+static void
+linger(struct writer *w)
+{
+	uint64_t until = uv_hrtime() + LINGER_NS;
+
+	while (!atomic_load_explicit(&w->arrived, memory_order_relaxed) && uv_hrtime() < until)
+		;
+}
+
 /* Take the next batch; it is empty if it is time for something else, or to stop. Returns false to stop. */
 static bool
 next_batch(struct writer *w, struct ops *batch)
 {
 	bool go_on;
 
+	if (w->may_linger && w->lone)
+		linger(w);
 	uv_mutex_lock(&w->lock);
 	w->wake_at = 1;
 	while (w->in.count == 0 && !w->stop) {
@@ -117,6 +134,8 @@ next_batch(struct writer *w, struct ops *batch)
 		gather(w);
 	w->wake_at = SIZE_MAX;
 	go_on = !w->stop || w->in.count > 0;
+	w->lone = w->in.count == 1 && w->in_flight <= 1;
+	atomic_store_explicit(&w->arrived, false, memory_order_relaxed);
 	ops_move(batch, &w->in);
 	uv_mutex_unlock(&w->lock);
 	return go_on;
@@ -427,6 +446,7 @@ writer_start(struct writer *w, uv_async_t *async)
 	int rc;
 
 	w->async = async;
+	w->may_linger = sysconf(_SC_NPROCESSORS_ONLN) > 1;
 	if (!w->sealed)
 		fill_reserve(w);
 	take_stock(w);
@@ -458,6 +478,7 @@ writer_hand_over(struct writer *w, struct ops *list, unsigned in_flight)
 	uv_mutex_lock(&w->lock);
 	ops_move(&w->in, list);
 	w->in_flight = in_flight;
+	atomic_store_explicit(&w->arrived, true, memory_order_relaxed);
 	if (w->gathering)
 		w->wake_at = enough(in_flight);
 	wake = w->in.count >= w->wake_at;

@@ -5,6 +5,7 @@
 #ifndef SIGNET_LEDGER_WRITER_H
 #define SIGNET_LEDGER_WRITER_H
 
+#include <stdatomic.h>
 #include <uv.h>
 
 #include "ledger/checkpoint.h"
@@ -40,6 +41,9 @@ struct writer {
 	uv_cond_t wake;
 	struct ops in, out;
 	unsigned in_flight;
+	atomic_bool arrived; /* operations were handed over since the last batch */
+	bool lone;	     /* the last batch was one operation of one caller; the thread's own */
+	bool may_linger;     /* there is a processor to spare */
 	size_t wake_at; /* signal when `in` has so many; SIZE_MAX: the thread is busy */
 	bool gathering, stop;
 	struct writer_news news;
