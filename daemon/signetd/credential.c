@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <openssl/crypto.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,4 +41,19 @@ credential_read(struct secret **out, const char *name, char *why, size_t why_siz
 	}
 	close(fd);
 	return err;
+}
+
+bool
+credential_is(const char *name, const struct secret *pin)
+{
+	struct secret *stored = NULL;
+	char why[200];
+	bool same;
+
+	if (credential_read(&stored, name, why, sizeof(why)) != SIGNET_OK)
+		return false;
+	same = secret_len(stored) == secret_len(pin) &&
+	       CRYPTO_memcmp(secret_bytes(stored), secret_bytes(pin), secret_len(pin)) == 0;
+	secret_free(stored);
+	return same;
 }

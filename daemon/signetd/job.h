@@ -54,6 +54,7 @@ struct job {
 	struct secret *pin;
 	enum pin_source source;
 	bool last_try;
+	bool is_stored_pin; /* a person's PIN that equals the credential, which was refused once: it may prove it */
 	uint64_t uses, seconds; /* JOB_UNLOCK: the lease that is asked for */
 	uint64_t batch;		/* belongs to this batch; 0: none */
 	uint64_t not_before_ms; /* loop time: pause after a wrong PIN */

@@ -3,7 +3,7 @@
  *
  * Invariant: whatever the order of events, a note with a failure, or one still
  * pending, is only ever cleared by a PIN that the token accepted; and the stored PIN
- * never goes out while there is one. A pending note weighs as much as a
+ * never goes out while there is one, nor after a refusal of its own until it was proved right. A pending note weighs as much as a
  * failure: nobody knows whether its try was spent.
  *
  * Flags: CK_TOKEN_INFO [PKCS #11 v2.40, 3.2].
@@ -34,6 +34,13 @@ count_failure(struct pin_note *n)
 		n->failures++;
 }
 
+/* A stored PIN that was refused before a person's right one: no try that counts, but never sent again. */
+static bool
+is_settled(const struct pin_note *n)
+{
+	return n->failures > 0 && n->last_us == PIN_SETTLED_US;
+}
+
 /* Tries that were spent, or may have been, since a person's PIN was last accepted; counted no further than needed. */
 static unsigned
 spent(const struct pin_state *p)
@@ -41,7 +48,8 @@ spent(const struct pin_state *p)
 	unsigned i, sum = 0;
 
 	for (i = 0; i < PIN_SOURCES; i++) {
-		sum += p->note[i].failures < PIN_LAST_AT ? p->note[i].failures : PIN_LAST_AT;
+		if (!is_settled(&p->note[i]))
+			sum += p->note[i].failures < PIN_LAST_AT ? p->note[i].failures : PIN_LAST_AT;
 		sum += p->note[i].pending;
 	}
 	return sum;
@@ -55,7 +63,7 @@ pause_left(const struct pin_state *p, int64_t now_us)
 	unsigned i;
 
 	for (i = 0; i < PIN_SOURCES; i++) {
-		if (p->note[i].failures == 0)
+		if (p->note[i].failures == 0 || is_settled(&p->note[i]))
 			continue;
 		if (__builtin_add_overflow(p->note[i].last_us, PIN_PAUSE_US, &until) ||
 		    __builtin_sub_overflow(until, now_us, &rest))
@@ -80,7 +88,7 @@ pin_may(const struct pin_state *p, enum pin_source s, bool last_try, int64_t now
 	if (p->locked)
 		return PIN_IS_LOCKED;
 	if (s == PIN_STORED)
-		return spent(p) > 0 || warned ? PIN_NEVER : PIN_GO;
+		return spent(p) > 0 || p->note[s].failures > 0 || warned ? PIN_NEVER : PIN_GO;
 	if ((spent(p) >= PIN_LAST_AT || warned) && !last_try)
 		return PIN_ASK_LAST;
 	left = pause_left(p, now_us);
@@ -105,12 +113,23 @@ pin_sending(struct pin_state *p, enum pin_source s)
 void
 pin_accepted(struct pin_state *p, enum pin_source s)
 {
+	struct pin_note stored = p->note[PIN_STORED];
 	unsigned i;
 
-	for (i = 0; i < PIN_SOURCES; i++) {
-		if (s != PIN_STORED || i == PIN_STORED)
-			p->note[i] = (struct pin_note){0};
+	if (s == PIN_STORED) {
+		p->note[s] = (struct pin_note){0};
+		return;
 	}
+	for (i = 0; i < PIN_SOURCES; i++)
+		p->note[i] = (struct pin_note){0};
+	if (stored.failures > 0 || stored.pending)
+		p->note[PIN_STORED] = (struct pin_note){.failures = 1, .last_us = PIN_SETTLED_US};
+}
+
+void
+pin_proved(struct pin_state *p)
+{
+	p->note[PIN_STORED] = (struct pin_note){0};
 }
 
 void

@@ -16,6 +16,7 @@
 #include "base/base.h"
 
 #define PIN_PAUSE_US INT64_C(5000000)
+#define PIN_SETTLED_US INT64_C(-1)
 enum { PIN_LAST_AT = 2 }; /* failures after which only lastTry goes on */
 
 enum pin_source { PIN_CALL, PIN_AGENT, PIN_STORED, PIN_SOURCES };
@@ -43,9 +44,15 @@ enum pin_verdict {
 enum pin_verdict pin_may(const struct pin_state *p, enum pin_source s, bool last_try, int64_t now_us, int64_t *wait_us);
 /* Each changes note[s]; the caller makes it durable: before C_Login for `sending`, with the record for the others. */
 void pin_sending(struct pin_state *p, enum pin_source s);
-/* A person's success clears every note; the stored PIN's clears its own only. */
+/*
+ * A person's success settles every try that was spent; the stored PIN's clears its own note only. A stored PIN that
+ * was refused stays back even then, because nothing says that it is right: its note goes on with last_us ==
+ * PIN_SETTLED_US and counts no more as a try, until pin_proved.
+ */
 void pin_accepted(struct pin_state *p, enum pin_source s);
 void pin_rejected(struct pin_state *p, enum pin_source s, int64_t now_us);
+/* A person's PIN was accepted, and it is the stored one. */
+void pin_proved(struct pin_state *p);
 /* No try was spent (length refused, token gone before C_Login). */
 void pin_unsent(struct pin_state *p, enum pin_source s);
 /* Flags of CK_TOKEN_INFO as the worker reported them. */

@@ -10,6 +10,7 @@
 
 #include "broker.h"
 #include "clock.h"
+#include "credential.h"
 
 static bool
 needs_login(const struct token *t)
@@ -112,6 +113,8 @@ decide_with_pin(struct token *t, struct job *j)
 
 	if (t->lease.stands && !mine && !lease_expired(t, uv_now(&t->broker->loop)))
 		return busy_until_lease_ends(t, j);
+	if (j->source != PIN_STORED && t->conf->credential != NULL && t->pin->note[PIN_STORED].failures > 0)
+		j->is_stored_pin = credential_is(t->conf->credential, j->pin);
 	v = ask_pin_rules(t, j);
 	if (v != LEASE_GO)
 		return v;
@@ -216,6 +219,8 @@ count_pin(struct token *t, struct job *j, const struct wire_result *res)
 	switch (res->login) {
 	case WIRE_LOGIN_OK:
 		pin_accepted(j->tries, j->source);
+		if (j->is_stored_pin)
+			pin_proved(j->tries);
 		if (j->source != PIN_STORED)
 			t->store_failed = false;
 		break;

@@ -222,7 +222,7 @@ sends_nothing_to_a_locked_token(void **state)
 }
 
 static void
-a_persons_success_clears_every_note(void **state)
+a_persons_success_settles_every_try_but_proves_no_stored_pin(void **state)
 {
 	static const enum pin_source persons[] = {PIN_CALL, PIN_AGENT};
 	size_t i;
@@ -235,8 +235,14 @@ a_persons_success_clears_every_note(void **state)
 		reject(&p, PIN_CALL, 2);
 		pin_sending(&p, persons[i]);
 		pin_accepted(&p, persons[i]);
-		assert_may(&p, PIN_STORED, false, 3, PIN_GO);
-		assert_may(&p, PIN_CALL, false, 3, PIN_GO);
+		assert_may(&p, PIN_CALL, false, 3, PIN_GO); /* nothing that was spent counts any more */
+		assert_may(&p, PIN_STORED, false, 3, PIN_NEVER);
+		reject(&p, PIN_CALL, 4);
+		assert_may(&p, PIN_CALL, false, 4 + PIN_PAUSE_US, PIN_GO); /* one failure, not two */
+		pin_sending(&p, persons[i]);
+		pin_accepted(&p, persons[i]);
+		pin_proved(&p); /* the person's PIN was the stored one */
+		assert_may(&p, PIN_STORED, false, 5, PIN_GO);
 	}
 }
 
@@ -289,6 +295,7 @@ struct model {
 	unsigned unresolved;   /* tries not known to be good since a person's last success */
 	unsigned without_last; /* of them, those that went out without lastTry */
 	bool warned, locked;   /* the token's flags */
+	bool refused_stored; /* and not proved right since */
 	bool in_flight;
 	enum pin_source source;
 	unsigned stored_sent, person_sent, refused; /* how much the run has seen */
@@ -318,6 +325,7 @@ model_ask(struct model *m)
 	if (s == PIN_STORED) {
 		assert_int_equal(m->unresolved, 0);
 		assert_false(m->warned);
+		assert_false(m->refused_stored); /* whatever a person has entered since */
 		m->stored_sent++;
 	} else {
 		m->person_sent++;
@@ -342,6 +350,10 @@ model_answer(struct model *m)
 	switch (pick(m, 4)) {
 	case 0:
 		pin_accepted(&m->p, m->source);
+		if (m->source != PIN_STORED && pick(m, 2) == 0) {
+			pin_proved(&m->p);
+			m->refused_stored = false;
+		}
 		m->unresolved = m->source == PIN_STORED ? m->unresolved - 1 : 0;
 		m->without_last = m->source == PIN_STORED ? m->without_last : 0;
 		break;
@@ -353,6 +365,7 @@ model_answer(struct model *m)
 		break;
 	default:
 		pin_rejected(&m->p, m->source, m->now);
+		m->refused_stored = m->refused_stored || m->source == PIN_STORED;
 		break;
 	}
 }
@@ -448,7 +461,7 @@ main(void)
 	    cmocka_unit_test(keeps_a_failure_when_a_try_without_answer_is_followed_by_another),
 	    cmocka_unit_test(asks_for_the_last_try_when_the_token_warns),
 	    cmocka_unit_test(sends_nothing_to_a_locked_token),
-	    cmocka_unit_test(a_persons_success_clears_every_note),
+	    cmocka_unit_test(a_persons_success_settles_every_try_but_proves_no_stored_pin),
 	    cmocka_unit_test(the_stored_pins_success_clears_its_own_note_only),
 	    cmocka_unit_test(never_counts_back_to_zero),
 	    cmocka_unit_test(names_each_source),
