@@ -43,16 +43,6 @@ add_lease(json_t *o, const struct request *r, const struct token *t)
 	json_object_set_new(o, "until", json_string(until));
 }
 
-static unsigned
-pin_failures(const struct token *t)
-{
-	unsigned n = 0;
-
-	for (int s = 0; s < PIN_SOURCES; s++)
-		n += t->pin->note[s].failures;
-	return n;
-}
-
 static json_t *
 describe(const struct request *r, const struct token *t)
 {
@@ -60,7 +50,7 @@ describe(const struct request *r, const struct token *t)
 	    token_state_name(t), "reason", text_or_null(t->reason), "serial", text_or_null(t->serial), "label",
 	    text_or_null(t->label), "manufacturer", text_or_null(t->manufacturer), "model", text_or_null(t->model),
 	    "holder", text_or_null(t->conf->holder), "keys", visible_keys(r, t), "shared",
-	    t->lease.stands && t->lease.shared, "pinFailures", (int)pin_failures(t), "waiting", (int)t->queued.count);
+	    t->lease.stands && t->lease.shared, "pinFailures", (int)pin_failures(t->pin), "waiting", (int)t->queued.count);
 
 	if (o != NULL)
 		add_lease(o, r, t);

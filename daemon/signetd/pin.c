@@ -148,6 +148,17 @@ pin_unsent(struct pin_state *p, enum pin_source s)
 	p->note[s].pending = false;
 }
 
+unsigned
+pin_failures(const struct pin_state *p)
+{
+	unsigned i, sum = 0;
+
+	for (i = 0; i < PIN_SOURCES; i++)
+		if (!is_settled(&p->note[i]) && __builtin_add_overflow(sum, p->note[i].failures, &sum))
+			return UINT_MAX;
+	return sum;
+}
+
 void
 pin_flags(struct pin_state *p, uint32_t ck_flags)
 {

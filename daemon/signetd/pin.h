@@ -55,6 +55,8 @@ void pin_rejected(struct pin_state *p, enum pin_source s, int64_t now_us);
 void pin_proved(struct pin_state *p);
 /* No try was spent (length refused, token gone before C_Login). */
 void pin_unsent(struct pin_state *p, enum pin_source s);
+/* Wrong PINs since the last right one of a person, for people. */
+unsigned pin_failures(const struct pin_state *p);
 /* Flags of CK_TOKEN_INFO as the worker reported them. */
 void pin_flags(struct pin_state *p, uint32_t ck_flags);
 

@@ -79,8 +79,8 @@ about_token(json_t *list, const struct token *t)
 	else if (t->pin->final_try)
 		warn(list, "token %s has one PIN try left", name);
 	if (t->conf->credential != NULL && t->pin->note[PIN_STORED].failures > 0)
-		warn(list, "the stored PIN of token %s was refused and is not sent again until a person has entered the "
-			   "right one: renew the credential", name);
+		warn(list, "the stored PIN of token %s was refused: renew the credential, then enter the same PIN once "
+			   "(`signetctl token unlock %s`)", name, name);
 }
 
 json_t *
