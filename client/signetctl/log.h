@@ -197,9 +197,8 @@ void tally_done(struct tally *t);
 /* log_report.c, log_html.c */
 struct report_refusal {
 	char time[LOG_TIME];
-	char *who, *what, *why;
+	char *log, *who, *what, *why;
 	uint64_t index, repeated;
-	const char *log;
 };
 
 struct report_certificate {

@@ -369,7 +369,8 @@ list_head(FILE *f, const char *const *heads, size_t count)
 }
 
 static void
-list(FILE *f, const char *title, const struct report_refusal *rows, uint64_t count, bool red)
+list(FILE *f, const struct report *r, const char *title, const struct report_refusal *rows, uint64_t count,
+    bool red)
 {
 	const char *const heads[] = {_("when"), _("entry"), _("who"), _("what"), _("why")};
 	uint64_t shown = count < REPORT_LISTED ? count : REPORT_LISTED;
@@ -386,7 +387,12 @@ list(FILE *f, const char *title, const struct report_refusal *rows, uint64_t cou
 
 		fprintf(f, "<tr%s>", red ? " class=\"red\"" : "");
 		cell(f, "t", when(time, row->time));
-		fprintf(f, "<td class=\"n\">%llu</td>", (unsigned long long)row->index);
+		fputs("<td>", f);
+		if (r->verdict_count > 1) { /* a number says nothing without its log */
+			text(f, row->log);
+			fputc(' ', f);
+		}
+		fprintf(f, "%llu</td>", (unsigned long long)row->index);
 		cell(f, NULL, row->who);
 		cell(f, NULL, row->what);
 		fputs("<td>", f);
@@ -479,14 +485,14 @@ report_html(const struct report *r, FILE *f)
 	verdicts(f, r);
 	overview(f, r);
 	days(f, r);
-	list(f, _("Seals without a basis, or by way of exception"), r->seals, r->seal_count, true);
+	list(f, r, _("Seals without a basis, or by way of exception"), r->seals, r->seal_count, true);
 	tally(f, &r->keys, _("By key"), _("key"), _("(no key)"));
 	tally(f, &r->people, _("By person"), _("user"), _("(nobody)"));
 	tally(f, &r->organisations, _("By organisation"), _("organisation"),
 	    r->keys_known ? _("(none)") : _("(not known: only the daemon knows it)"));
 	tally(f, &r->operations, _("By operation"), _("operation"), "");
-	list(f, _("Refusals"), r->refusals, r->refusal_count, false);
-	list(f, _("PIN failures"), r->pins, r->pin_count, false);
+	list(f, r, _("Refusals"), r->refusals, r->refusal_count, false);
+	list(f, r, _("PIN failures"), r->pins, r->pin_count, false);
 	certificates(f, r);
 	fputs("</body></html>\n", f);
 }

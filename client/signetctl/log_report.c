@@ -47,9 +47,11 @@ list(struct report_refusal *rows, uint64_t *count, struct log_entry *e, const ch
 	struct report_refusal *row = &rows[(*count)++ % REPORT_LISTED];
 	int64_t repeated = 0;
 
+	free(row->log);
 	free(row->who);
 	free(row->what);
 	free(row->why);
+	row->log = copy_text(e->log);
 	(void)snprintf(row->time, sizeof(row->time), "%s", time);
 	row->who = copy_text(who);
 	row->what = copy_text("");
@@ -138,6 +140,7 @@ static void
 free_list(struct report_refusal *rows)
 {
 	for (size_t i = 0; i < REPORT_LISTED; i++) {
+		free(rows[i].log);
 		free(rows[i].who);
 		free(rows[i].what);
 		free(rows[i].why);

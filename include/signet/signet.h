@@ -40,7 +40,8 @@
  * log only: ask with signet_collect() before a retry. An error that the daemon
  * sent leaves the connection alive.
  *
- * The library never raises SIGPIPE, starts no thread, and reads no file.
+ * The library never raises SIGPIPE, starts no thread, and reads no file but the
+ * copies of logs that it is asked to verify [signet/log.h].
  */
 #ifndef SIGNET_SIGNET_H
 #define SIGNET_SIGNET_H

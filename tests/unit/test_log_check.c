@@ -112,14 +112,13 @@ sentence_tells_what_is_wrong(void **state)
 static void
 entry_must_call_itself_by_its_place(void **state)
 {
+#define ENTRY(v, kind, index)                                                                                \
+	"{\"v\":" v ",\"kind\":\"" kind "\",\"time\":\"t\",\"boot\":\"b\",\"index\":" index                  \
+	",\"clock\":\"unknown\"}"
 	static const char *const wrong[] = {"", "{}", "{\"v\":1,\"kind\":\"sign\"}",
-	    "{\"v\":1,\"kind\":\"sign\",\"time\":\"t\",\"boot\":\"b\",\"index\":18,\"clock\":\"unknown\"}",
-	    "{\"v\":1,\"kind\":\"sign\",\"time\":\"t\",\"boot\":\"b\",\"index\":017,\"clock\":\"unknown\"}",
-	    "{\"v\":1,\"kind\":\"si\\u0067n\",\"time\":\"t\",\"boot\":\"b\",\"index\":17,\"clock\":"
-	    "\"unknown\"}",
-	    "{\"v\":2,\"kind\":\"sign\",\"time\":\"t\",\"boot\":\"b\",\"index\":17,\"clock\":\"unknown\"}"};
-	static const char right[] =
-	    "{\"v\":1,\"kind\":\"sign\",\"time\":\"t\",\"boot\":\"b\",\"index\":17,\"clock\":\"unknown\"}";
+	    (ENTRY("1", "sign", "18")), (ENTRY("1", "sign", "017")), (ENTRY("1", "si\\u0067n", "17")),
+	    (ENTRY("2", "sign", "17"))};
+	static const char right[] = ENTRY("1", "sign", "17");
 	uint8_t kept[TLOG_HASH];
 	char *proof;
 
