@@ -413,6 +413,9 @@ on_present(struct token *t, struct wire_info *info)
 			say_error("out of memory: entries of key %s lack its certificate", t->keys[i].conf->name);
 	}
 	t->reason[0] = '\0';
+	if (t->conf->credential != NULL && t->pin->note[PIN_STORED].failures > 0)
+		snprintf(t->reason, sizeof(t->reason),
+		    "its stored PIN was refused: renew the credential, then enter the same PIN once");
 	if (t->pin->locked)
 		t->state = TOKEN_BLOCKED;
 	else
@@ -509,7 +512,7 @@ on_stored(struct job *j)
 		return;
 	t->store_failed = true;
 	journal(LOG_ERR, &fields, "token %s: the stored PIN did not unlock it (%s); it is not sent again until "
-	    "a person has entered the right one", t->conf->name, fault_message(&j->fault));
+	    "a person has entered the same one", t->conf->name, fault_message(&j->fault));
 }
 
 static void

@@ -22,7 +22,8 @@ def wait(path, token, wanted="ready"):
     with varlink.Connection(path) as connection:
         while True:
             found = connection.call(varlink.TOKEN + "List", {"token": token})["token"]
-            if found["state"] == wanted or (wanted == "ready" and found["state"] == "locked" and found["pinFailures"]):
+            if found["state"] == wanted or (wanted == "ready" and found["state"] == "locked" and (
+                    found["pinFailures"] or "stored PIN was refused" in (found.get("reason") or ""))):
                 return found  # a stored PIN is not sent while a failure stands: that is for a person
             if time.monotonic() > deadline:
                 raise TimeoutError(f"token {token} is {found['state']} after {SECONDS} s: {found.get('reason')}")
