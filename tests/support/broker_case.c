@@ -289,11 +289,19 @@ inform(struct broker_case *c, struct case_worker *w)
 	for (size_t k = 0; k < i->key_count && c->presence == WIRE_PRESENT; k++) {
 		i->keys[k].state = WIRE_KEY_FOUND;
 		i->keys[k].algorithm = WIRE_P256;
+		if (c->cert_serial == NULL)
+			continue;
+		snprintf(i->keys[k].cert_serial, sizeof(i->keys[k].cert_serial), "%s", c->cert_serial);
+		i->keys[k].cert_count = 1;
+		i->keys[k].certs = calloc(1, sizeof(*i->keys[k].certs));
+		must(i->keys[k].certs != NULL);
+		i->keys[k].certs[0].len = 4;
 	}
 	buf_init(&b, WIRE_FRAME_MAX);
 	wire_put_info(&b, i);
 	say(w, 0, &b);
 	buf_done(&b);
+	wire_info_done(i);
 	free(i);
 	w->informed = true;
 }

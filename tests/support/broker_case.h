@@ -58,6 +58,7 @@ struct broker_case {
 	enum wire_presence presence;
 	uint32_t flags; /* CKF_* of every token */
 	const char *serial; /* NULL: serial-<label> */
+	const char *cert_serial; /* of a certificate of each key; NULL: there is none */
 	struct case_worker workers[CASE_WORKERS];
 	unsigned worker_count;
 	struct case_job jobs[CASE_JOBS];
