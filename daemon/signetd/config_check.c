@@ -266,6 +266,9 @@ check_token(struct reading *r, const struct config_section *s)
 	else if (t->serial != NULL && t->label != NULL)
 		config_fail(
 		    r, s->file, s->line, "[token %s] has both `serial` and `label`: keep one", t->name);
+	else if (t->credential != NULL && !t->lease_shared)
+		config_fail(r, s->file, config_line_of(s, "credential"),
+		    "credential: a PIN that the daemon enters by itself is nobody's own: add `lease = shared`");
 	else if (!config_file_is_safe(t->module, r->c->own_uid, why, sizeof(why)))
 		config_fail(r, s->file, config_line_of(s, "module"), "module: %s", why);
 	check_twins(r, s);

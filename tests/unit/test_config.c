@@ -591,10 +591,20 @@ refuses_environment_that_loads_code(void **state)
 }
 
 static void
+stored_pin_needs_a_lease_that_is_shared(void **state)
+{
+	(void)state;
+	assert_bad(TOKEN "credential = c\n", 6, "lease = shared");
+	assert_bad(TOKEN "lease = own\nholder = x\ncredential = c\n", 8, "lease = shared");
+	assert_good(TOKEN "credential = c\nlease = shared\n");
+	assert_good(TOKEN "lease = own\n");
+}
+
+static void
 credentials_are_names_and_not_paths(void **state)
 {
 	(void)state;
-	assert_good(TOKEN "credential = a.b_c-d\n");
+	assert_good(TOKEN "lease = shared\ncredential = a.b_c-d\n");
 	assert_bad(TOKEN "credential = ../x\n", 6, "name of a systemd credential");
 	assert_bad(TOKEN "credential = a/b\n", 6, "name of a systemd credential");
 	assert_bad(TOKEN "credential = a b\n", 6, "name of a systemd credential");
@@ -1319,7 +1329,7 @@ every_change_to_a_token_is_seen(void **state)
 	    "lease = shared\n",
 	    "max-uses = 1\n",
 	    "max-seconds = 1\n",
-	    "credential = c\n",
+	    "lease = shared\ncredential = c\n",
 	    "pin-from-client = no\n",
 	    "sign-timeout = 1s\n",
 	    "login-timeout = 1s\n",
@@ -1334,6 +1344,7 @@ every_change_to_a_token_is_seen(void **state)
 		snprintf(text, sizeof(text), TOKEN "%s", changes[i]);
 		assert_false(equal(TOKEN, text));
 	}
+	assert_false(equal(TOKEN "lease = shared\n", TOKEN "lease = shared\ncredential = c\n"));
 	assert_false(equal(TOKEN "paths = /a\n", TOKEN "paths = /b\n"));
 	assert_false(equal(TOKEN "environment = A=1\n", TOKEN "environment = A=2\n"));
 	assert_false(
@@ -1544,6 +1555,7 @@ main(void)
 	    CASE(names_of_sections_have_1_to_48_plain_characters),
 	    CASE(says_where_a_pin_belongs),
 	    CASE(refuses_environment_that_loads_code),
+	    CASE(stored_pin_needs_a_lease_that_is_shared),
 	    CASE(credentials_are_names_and_not_paths),
 	    CASE(a_worker_takes_16_paths_and_variables_and_not_17),
 	    CASE(a_token_takes_64_keys_and_not_65),
