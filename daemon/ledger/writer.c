@@ -21,7 +21,8 @@
 enum {
 	GATHER_PERCENT = 30,
 	GATHER_NS = 800 * 1000,
-	LINGER_NS = 250 * 1000,
+	LINGER_NS = 300 * 1000,
+	SHORT_GAP_NS = 450 * 1000, /* with the waking of a thread in it */
 	WIPE_MS = 200,         /* from an erasure to the first try to empty the write-ahead log */
 	WIPE_LATE_MS = 5000,   /* where the log is never quiet */
 	MEND_MS = 500,         /* between two tries to become available again */
@@ -97,17 +98,33 @@ next_duty(const struct writer *w)
 	return w->wipe_at != 0 && w->wipe_at < head ? w->wipe_at : head;
 }
 
+/* Leave the core to its other thread for a few cycles. */
+static void
+relax(void)
+{
+	for (int i = 0; i < 16; i++)
+#if defined(__x86_64__) || defined(__i386__)
+		__builtin_ia32_pause();
+#elif defined(__aarch64__)
+		__asm__ volatile("yield");
+#else
+		__asm__ volatile("" ::: "memory");
+#endif
+}
+
 /*
  * A lone caller's next operation comes about as soon as a sleeping thread could be woken for it: wait awake for a
- * moment, if there is a processor to spare.
+ * moment, if there is a processor to spare and the last gap of this kind was short.
  */
 static void
 linger(struct writer *w)
 {
-	uint64_t until = uv_hrtime() + LINGER_NS;
+	uint64_t until = w->done_at + LINGER_NS;
 
+	if (!w->may_linger || !w->lone || w->gap_ns[w->after_claim] >= SHORT_GAP_NS)
+		return;
 	while (!atomic_load_explicit(&w->arrived, memory_order_relaxed) && uv_hrtime() < until)
-		;
+		relax();
 }
 
 /* Take the next batch; it is empty if it is time for something else, or to stop. Returns false to stop. */
@@ -116,8 +133,8 @@ next_batch(struct writer *w, struct ops *batch)
 {
 	bool go_on;
 
-	if (w->may_linger && w->lone)
-		linger(w);
+	w->done_at = uv_hrtime();
+	linger(w);
 	uv_mutex_lock(&w->lock);
 	w->wake_at = 1;
 	while (w->in.count == 0 && !w->stop) {
@@ -134,7 +151,11 @@ next_batch(struct writer *w, struct ops *batch)
 		gather(w);
 	w->wake_at = SIZE_MAX;
 	go_on = !w->stop || w->in.count > 0;
-	w->lone = w->in.count == 1 && w->in_flight <= 1;
+	if (w->in.count > 0) {
+		w->gap_ns[w->after_claim] = uv_hrtime() - w->done_at;
+		w->lone = w->in.count == 1 && w->in_flight <= 1;
+		w->after_claim = w->in.first->what == LEDGER_CLAIM;
+	}
 	atomic_store_explicit(&w->arrived, false, memory_order_relaxed);
 	ops_move(batch, &w->in);
 	uv_mutex_unlock(&w->lock);

@@ -42,7 +42,10 @@ struct writer {
 	struct ops in, out;
 	unsigned in_flight;
 	atomic_bool arrived; /* operations were handed over since the last batch */
-	bool lone;	     /* the last batch was one operation of one caller; the thread's own */
+	/* the thread's own: was the last batch one operation of one caller, was it a claim, when was it done */
+	bool lone, after_claim;
+	uint64_t done_at;
+	uint64_t gap_ns[2]; /* from there to the next operation, last time, after a record and after a claim */
 	bool may_linger;     /* there is a processor to spare */
 	size_t wake_at; /* signal when `in` has so many; SIZE_MAX: the thread is busy */
 	bool gathering, stop;
