@@ -246,7 +246,8 @@ read_daemon(struct ctl *c, const struct log_query *q, const json_t *filter, log_
 	if (code == CTL_OK && err != SIGNET_OK)
 		code = q->failure != NULL ? keep_failure(c, q->failure, err) : fail_call(c, err);
 	else if (code == CTL_OK && r.nonsense)
-		code = fail_text(CTL_FAILED, _("the daemon's answer was not understood"));
+		code = fail_text(CTL_FAILED, _("what the daemon hands out as entry %llu is not in order"),
+		    (unsigned long long)r.next);
 	if (r.stopped || r.nonsense) { /* replies are still to come: that connection is dead */
 		signet_close(c->conn);
 		c->conn = NULL;

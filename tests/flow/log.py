@@ -10,6 +10,7 @@ import csv
 import io
 import json
 import os
+import random
 import re
 import shutil
 import sqlite3
@@ -19,6 +20,8 @@ import flow
 
 DONE, FAILED, USAGE, NO_DAEMON, REFUSED = range(5)
 NOWHERE = "/nonexistent.sock"
+FLIPS = 400 if flow.LONG else 25
+SEED = int(os.environ.get("SIGNET_SEED", "11"))
 
 
 class LogTest(flow.SandboxTest):
@@ -323,6 +326,75 @@ class Changed(LogTest):
         self.assertIn(f"the checkpoint stored with entry {at}", why)
         self.change("UPDATE entry SET checkpoint = ? WHERE idx = ?", bytes(note), at)
         self.ctl("log", "verify")
+
+
+class Flipped(LogTest):
+    """One bit of log.db is another: whatever that alters is found."""
+
+    def content(self):
+        """What the log says, or None where SQLite itself cannot read it."""
+        try:
+            return self.box.rows("SELECT idx, bytes, leaf, subtrees, checkpoint FROM entry ORDER BY idx")
+        except sqlite3.DatabaseError:
+            return None
+
+    @staticmethod
+    def alters(before, after):
+        """The rows that say something else. Not one that only lost its checkpoint: not every row has one."""
+        def is_text(value):
+            try:
+                return value is not None and bytes(value).decode() != ""
+            except UnicodeDecodeError:
+                return False
+
+        if after is None or len(before) != len(after):
+            return ["all"]
+        return [b for a, b in zip(before, after) if a != b and (a[:4] != b[:4] or is_text(b[4]))]
+
+    def restore(self):
+        for name in ("state", "published"):
+            shutil.rmtree(self.box.path(name), ignore_errors=True)
+            shutil.copytree(self.box.path("kept", name), self.box.path(name))
+
+    def verify(self):
+        """(exit status, sentences) of `log verify`, or None where the daemon refuses to start with this log."""
+        try:
+            self.box.start_daemon()
+        except AssertionError:
+            return None
+        done = subprocess.run([flow.CTL, "--socket", self.box.socket, "log", "verify"], stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
+        self.box.stop()  # not killed: a token store that is killed while it writes is no log
+        return done.returncode, done.stderr
+
+    def test_whatever_a_flipped_bit_alters_is_found(self):
+        for n in range(40):
+            self.sign(f"random-{n}")
+        self.covered()
+        self.box.stop()
+        for name in ("state", "published"):
+            shutil.copytree(self.box.path(name), self.box.path("kept", name))
+        before, altered, chosen = self.content(), 0, random.Random(SEED)
+        with open(self.box.path("state", "log.db"), "rb") as f:
+            whole = f.read()
+        for n in range(FLIPS):
+            at, bit = chosen.randrange(len(whole)), 1 << chosen.randrange(8)
+            self.restore()
+            with open(self.box.path("state", "log.db"), "r+b") as f:
+                f.seek(at)
+                f.write(bytes([whole[at] ^ bit]))
+            changed = self.alters(before, self.content())
+            altered += bool(changed)
+            found = self.verify()
+            with self.subTest(byte=at, bit=bit, changed=changed):
+                if changed and found is not None:
+                    self.assertNotEqual(found[0], DONE)
+                    self.assertRegex(found[1], r"entr(y|ies) \d+|checkpoint|hash|cannot")
+                if not changed and found is not None:
+                    self.assertEqual(found[0], DONE, found[1])
+        self.assertGreater(altered, FLIPS // 10)  # most bytes of the file mean something
+        self.restore()
+        self.box.start()
 
 
 class Page(LogTest):
