@@ -71,16 +71,23 @@ __wrap_identity_of(struct identity **out, int fd)
 int
 __wrap_uv_spawn(uv_loop_t *loop, uv_process_t *process, const uv_process_options_t *o)
 {
-	static char *args[] = {(char *)(uintptr_t)"sleep", (char *)(uintptr_t)"infinity", NULL};
+	static char *args[] = {(char *)(uintptr_t)"cat", NULL};
 	struct case_worker *w = &the_case->workers[the_case->worker_count];
-	uv_process_options_t nothing = {.file = "/usr/bin/sleep", .args = args, .exit_cb = o->exit_cb};
-	int rc;
+	uv_stdio_container_t in = {.flags = UV_INHERIT_FD};
+	uv_process_options_t nothing = {
+	    .file = "/usr/bin/cat", .args = args, .exit_cb = o->exit_cb, .stdio = &in, .stdio_count = 1};
+	int rc, ends[2];
 
-	must(the_case->worker_count < CASE_WORKERS);
+	must(the_case->worker_count < CASE_WORKERS && pipe2(ends, O_CLOEXEC) == 0);
 	memset(w, 0, sizeof(*w));
+	in.data.fd = ends[0];
 	rc = __real_uv_spawn(loop, process, &nothing);
-	if (rc != 0)
+	close(ends[0]);
+	w->leash = ends[1]; /* it reads from us until we end, however we end */
+	if (rc != 0) {
+		close(w->leash);
 		return rc;
+	}
 	the_case->worker_count++;
 	w->alive = true;
 	w->pid = process->pid;
@@ -195,6 +202,7 @@ bury(struct case_worker *w)
 	if (!w->alive)
 		return;
 	w->alive = false;
+	close(w->leash);
 	for (unsigned i = 0; i < w->lanes; i++) {
 		close(w->lane[i]);
 		buf_done(&w->in[i]);
@@ -453,10 +461,12 @@ case_worker_dies(struct broker_case *c, struct case_worker *w)
 static bool
 event_within(const struct broker_case *c, int timeout_ms)
 {
-	struct pollfd p[1 + CASE_WORKERS * 2];
+	struct pollfd p[2 + CASE_WORKERS * 2];
 	nfds_t n = 0;
 
 	p[n++] = (struct pollfd){.fd = uv_backend_fd(&c->b.loop), .events = POLLIN};
+	if (c->awaited != NULL)
+		p[n++] = (struct pollfd){.fd = c->awaited->fd, .events = POLLIN};
 	for (unsigned i = 0; i < c->worker_count; i++)
 		for (unsigned l = 0; l < c->workers[i].lanes && c->workers[i].alive && n < array_len(p); l++)
 			p[n++] = (struct pollfd){.fd = c->workers[i].lane[l], .events = POLLIN};
@@ -470,16 +480,21 @@ turn(struct broker_case *c)
 	return serve_workers(c);
 }
 
+static void
+wait_for_event(struct broker_case *c)
+{
+	int timeout = uv_backend_timeout(&c->b.loop);
+
+	if (c->b.turns != NULL || timeout == 0 || !uv_loop_alive(&c->b.loop))
+		return; /* the loop itself would go on */
+	(void)event_within(c, timeout < 0 ? 1000 : timeout);
+}
+
 void
 case_turn(struct broker_case *c)
 {
-	int timeout;
-
-	if (turn(c))
-		return;
-	timeout = uv_backend_timeout(&c->b.loop);
-	if (timeout != 0 && uv_loop_alive(&c->b.loop))
-		(void)event_within(c, timeout < 0 ? 1000 : timeout);
+	if (!turn(c))
+		wait_for_event(c);
 }
 
 void
@@ -489,7 +504,8 @@ case_until(struct broker_case *c, bool (*is_so)(const struct broker_case *c, con
 	time_t limit = time(NULL) + PATIENCE_S;
 
 	while (!is_so(c, arg)) {
-		case_turn(c);
+		if (!turn(c) && !is_so(c, arg))
+			wait_for_event(c);
 		if (time(NULL) > limit)
 			broken("%s did not come true", what);
 	}
@@ -641,6 +657,7 @@ client_reply(struct broker_case *c, struct client *k)
 	json_t *message = NULL;
 	size_t len;
 
+	c->awaited = k;
 	while ((len = message_len(k)) == SIZE_MAX) {
 		if (!receive(k) && message_len(k) == SIZE_MAX)
 			broken("the broker has closed the connection");
@@ -650,6 +667,7 @@ client_reply(struct broker_case *c, struct client *k)
 		if (time(NULL) > limit)
 			broken("no reply came");
 	}
+	c->awaited = NULL;
 	must(json_read(&message, (const char *)k->in.data, len, NULL) == SIGNET_OK);
 	buf_consume(&k->in, len + 1);
 	return message;
@@ -660,11 +678,13 @@ client_until_closed(struct broker_case *c, struct client *k)
 {
 	time_t limit = time(NULL) + PATIENCE_S;
 
+	c->awaited = k;
 	while (receive(k)) {
 		case_turn(c);
 		if (time(NULL) > limit)
 			broken("the broker does not close the connection");
 	}
+	c->awaited = NULL;
 }
 
 const char *

@@ -30,6 +30,7 @@ struct case_worker { /* signet-token as the test plays it */
 	bool alive;
 	char token[CONFIG_NAME_MAX + 1];
 	pid_t pid; /* of a process that does nothing but end when it is killed */
+	int leash;
 	int lane[WIRE_LANES_MAX];
 	unsigned lanes;
 	struct buf in[WIRE_LANES_MAX];
@@ -46,11 +47,14 @@ struct case_job { /* waits for the test to answer it */
 	char pin[SECRET_MAX + 1]; /* "" without one */
 };
 
+struct client;
+
 struct broker_case {
 	char dir[80], config[96];
 	struct broker b;
 	bool running;
 	uid_t uid; /* of the next peer */
+	const struct client *awaited; /* who waits for a reply */
 
 	/* workers */
 	bool no_info;  /* nobody answers CONFIG */

@@ -270,6 +270,7 @@ expired_lease_is_ended_by_a_logout(void **state)
 	assert_int_equal(job_type(c, 0), WIRE_LOGOUT);
 	case_answer_ok(c, 0);
 	assert_string_equal(client_error(c, &k), "PinRequired");
+	case_quiet(c);
 	assert_false(t->lease.stands);
 	client_close(&k);
 }
