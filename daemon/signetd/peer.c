@@ -304,6 +304,9 @@ peer_check_silence(struct peer *p, uint64_t now_ms)
 {
 	bool owes = p->out.len > 0 || (p->active == NULL && p->in.len > 0);
 
+	/* half closed or not to be read for now: no event tells that the rest has gone, too */
+	if (!p->closing && p->events == 0 && has_gone(p))
+		peer_close(p);
 	if (!p->closing && owes && now_ms - p->progress_ms >= PEER_SILENCE_MS) {
 		broker_protocol_error(p->broker, p->who, p->out.len > 0 ? "replies not read" : "half a message");
 		peer_close(p);

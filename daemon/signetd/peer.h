@@ -49,7 +49,7 @@ void peer_accept(struct broker *b, int fd);
 void peer_close(struct peer *p);
 /* Answer what was received whole, then close: the daemon is stopping. */
 void peer_drain(struct peer *p);
-/* Close if nothing moved for PEER_SILENCE_MS although something is owed. */
+/* Close if nothing moved for PEER_SILENCE_MS although something is owed, or if it has gone unnoticed. */
 void peer_check_silence(struct peer *p, uint64_t now_ms);
 /* A message that is no call: answered with the reason. */
 void peer_refuse_message(struct peer *p, const char *why);

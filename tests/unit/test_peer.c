@@ -358,6 +358,35 @@ gives_the_next_message_its_time_after_a_long_call(void **state)
 	client_close(&k);
 }
 
+/* He says that he has no more to say, and leaves while his call still waits. */
+static void
+notices_who_goes_after_half_a_close(void **state)
+{
+	struct broker_case *c = *state;
+	struct client busy, k;
+
+	case_until_state(c, "a", TOKEN_LOCKED);
+	client_connect(c, &busy, CASE_BOB);
+	client_connect(c, &k, CASE_ALICE);
+	c->no_answers = true;
+	client_send(&busy, CALL_SIGN_PIN, "k", case_digest(1), CASE_PIN);
+	case_until_jobs(c, 1);
+	client_send(&k, CALL_SIGN_PIN, "k", case_digest(2), CASE_PIN);
+	shutdown(k.fd, SHUT_WR);
+	case_quiet(c);
+	assert_int_equal(broker_token(&c->b, "a")->queued.count, 1);
+	client_close(&k);
+	for (struct peer *p = c->b.peers; p != NULL; p = p->next)
+		peer_check_silence(p, uv_now(&c->b.loop));
+	case_quiet(c);
+	assert_int_equal(broker_token(&c->b, "a")->queued.count, 0);
+	assert_int_equal(c->b.peer_count, 1);
+	c->no_answers = false;
+	case_answer_ok(c, 0);
+	assert_string_equal(client_error(c, &busy), "");
+	client_close(&busy);
+}
+
 static void
 ends_the_wait_when_its_time_has_come_and_the_connection_goes_on(void **state)
 {
@@ -467,6 +496,7 @@ main(int argc, char **argv)
 	    CASE(closes_half_a_message_and_silence_one_ms_after_its_time),
 	    CASE(leaves_a_silent_peer_that_owes_nothing),
 	    CASE(gives_the_next_message_its_time_after_a_long_call),
+	    CASE(notices_who_goes_after_half_a_close),
 	    CASE(ends_the_wait_when_its_time_has_come_and_the_connection_goes_on),
 	    CASE(survives_peers_that_go_away_at_any_point),
 	    CASE(answers_what_was_received_before_it_stops),
