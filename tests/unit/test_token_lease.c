@@ -186,6 +186,7 @@ make_job(struct token *t, const struct row *r)
 	j->who = calloc(1, sizeof(*j->who));
 	assert_non_null(j->who);
 	*j->who = who;
+	j->who->refs = 1; /* the job's own: it goes with the job */
 	j->key = &t->keys[0];
 	j->source = r->asks == STORE ? PIN_STORED : PIN_CALL;
 	j->last_try = r->asks == SIGN_LAST_TRY || r->asks == UNLOCK_LAST_TRY;
