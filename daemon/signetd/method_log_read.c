@@ -102,6 +102,15 @@ openings_json(const struct ledger_row *row)
 	return list;
 }
 
+/* A checkpoint that was changed on the disk may be no text any more: a reader must see that there was one. */
+static json_t *
+text_or_mark(const char *text, size_t len)
+{
+	json_t *j = json_stringn(text, len);
+
+	return j != NULL ? j : json_string("?");
+}
+
 static json_t *
 entry_json(const struct log_reader *f, const struct ledger_row *row)
 {
@@ -111,7 +120,7 @@ entry_json(const struct log_reader *f, const struct ledger_row *row)
 	if (e != NULL && f->hashes && row->subtrees_len > 0)
 		json_object_set_new(e, "subtrees", base64_json(row->subtrees, row->subtrees_len));
 	if (e != NULL && f->hashes && row->checkpoint_len > 0)
-		json_object_set_new(e, "checkpoint", json_stringn(row->checkpoint, row->checkpoint_len));
+		json_object_set_new(e, "checkpoint", text_or_mark(row->checkpoint, row->checkpoint_len));
 	if (e != NULL && f->titles)
 		json_object_set_new(e, "openings", openings_json(row));
 	return json_pack("{s:o}", "entry", e);
