@@ -147,8 +147,8 @@ says_nothing_to_oneway_calls_right_or_wrong(void **state)
 	    "org.signetd.Signer.ListKeys\",\"more\":true,\"parameters\":{}",
 	    "org.signetd.Token.Unlock\",\"parameters\":{\"token\":\"a\",\"pin\":\"1234\"}",
 	    "org.signetd.Token.Lock\",\"parameters\":{\"token\":\"a\"}",
-	    "org.signetd.Signer.SignBatch\",\"more\":true,\"parameters\":{\"key\":\"k\",\"items\":[{\"digest\":\"x\"},"
-	    "{\"digest\":\"y\"}]}"};
+	    ("org.signetd.Signer.SignBatch\",\"more\":true,\"parameters\":{\"key\":\"k\",\"items\":[{\"digest\":\"x\"},"
+	     "{\"digest\":\"y\"}]}")};
 	struct broker_case *c = *state;
 	struct client k;
 

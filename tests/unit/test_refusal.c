@@ -145,8 +145,8 @@ forbidden_key_looks_like_none(void **state)
 	    "{\"method\":\"org.signetd.Signer.Sign\",\"parameters\":{\"key\":\"%s\",\"digest\":\"bad\",\"pin\":\"0000\"}}",
 	    "{\"method\":\"org.signetd.Signer.ListKeys\",\"parameters\":{\"key\":\"%s\"}}",
 	    "{\"method\":\"org.signetd.Signer.SignBatch\",\"parameters\":{\"key\":\"%s\",\"items\":[{\"digest\":\"bad\"}]}}",
-	    "{\"method\":\"org.signetd.Signer.SignBatch\",\"parameters\":{\"key\":\"%s\",\"pin\":\"0000\","
-	    "\"items\":[{\"digest\":\"bad\"}]}}",
+	    ("{\"method\":\"org.signetd.Signer.SignBatch\",\"parameters\":{\"key\":\"%s\",\"pin\":\"0000\","
+	     "\"items\":[{\"digest\":\"bad\"}]}}"),
 	    "{\"method\":\"org.signetd.Token.List\",\"parameters\":{\"token\":\"%s\"}}",
 	    "{\"method\":\"org.signetd.Token.Lock\",\"parameters\":{\"token\":\"%s\"}}",
 	    "{\"method\":\"org.signetd.Token.Unlock\",\"parameters\":{\"token\":\"%s\",\"pin\":\"0000\"}}"};
