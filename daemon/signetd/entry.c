@@ -126,7 +126,7 @@ on_done(struct ledger_op *op)
 {
 	struct entry *e = op->owner;
 
-	if (op->err != SIGNET_OK)
+	if (op->err != SIGNET_OK && op->err != SIGNET_ERR_REQUEST_NOT_FOUND) /* that is for the one to be told */
 		say_error("an entry of kind %s could not be written: %s", op->kind, ledger_why(e->broker->log));
 	if (e->told != NULL)
 		e->told(e->arg, op->err, op->index);

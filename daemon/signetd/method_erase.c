@@ -103,11 +103,13 @@ on_erased(void *arg, signet_err err, uint64_t index)
 	r->cancel = NULL;
 	if (err == SIGNET_OK) {
 		request_reply(r, json_pack("{s:s,s:I}", "state", "done", "index", (json_int_t)index));
+	} else if (err == SIGNET_ERR_REQUEST_NOT_FOUND) {
+		request_fail_with(r, err, NULL, "no such text stands behind this entry, or it is erased already");
 	} else {
 		struct fault f;
 
 		fault_set(&f, SIGNET_ERR_LOG_UNAVAILABLE, NULL, "%s", "");
-		snprintf(f.reason, sizeof(f.reason), "%s", ledger_why(r->broker->log));
+		fault_set_reason(&f, "%s", ledger_why(r->broker->log));
 		request_fail(r, &f);
 	}
 }

@@ -151,7 +151,7 @@ const char case_tokens[] = "[token a]\nmodule = /usr/bin/env\nlabel = a\n"
 			   "[key l]\ntoken = a\nuri = pkcs11:token=a;id=%02\n"
 			   "[key m]\ntoken = b\nuri = pkcs11:token=b;id=%03\n";
 const char case_rules[] =
-    "[rule admin]\nuser = 900\nverbs = sign list unlock admin read-log read-own read-titles\nkeys = *\n"
+    "[rule admin]\nuser = 900 901\nverbs = sign list unlock admin read-log read-own read-titles\nkeys = *\n"
     "[rule people]\nuser = 1000 1001\nverbs = sign list unlock read-own\nkeys = *\n"
     "[rule guest]\nuser = 1002\nverbs = sign list\nkeys = k\n";
 

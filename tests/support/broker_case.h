@@ -18,6 +18,7 @@ enum {
 	CASE_JOBS = 256,
 	CASE_HELD = 256,
 	CASE_ADMIN = 900, /* users of the standard configuration: may do everything */
+	CASE_SECOND_ADMIN = 901,
 	CASE_ALICE = 1000, /* sign, list, unlock on every key */
 	CASE_BOB = 1001, /* the same */
 	CASE_GUEST = 1002, /* sign and list on key `k` only: no PIN */

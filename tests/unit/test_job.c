@@ -186,16 +186,23 @@ signature_has_every_member_it_can_have(void **state)
 	client_close(&k);
 }
 
+#define CALL_READ "{\"method\":\"org.signetd.Log.Read\",\"parameters\":{\"limit\":1,\"titles\":true}}"
+#define CALL_ERASE "{\"method\":\"org.signetd.Log.Erase\",\"parameters\":{\"index\":%d,\"reason\":\"asked for\"}}"
+
 static void
 every_kind_of_entry_keeps_the_order(void **state)
 {
 	struct broker_case *c = *state;
-	struct client k, admin, stranger;
+	struct client k, admin, second, stranger;
+	int texts; /* index of an entry with some */
 
 	client_connect(c, &k, CASE_ALICE);
 	client_connect(c, &admin, CASE_ADMIN);
+	client_connect(c, &second, CASE_SECOND_ADMIN);
 	client_connect(c, &stranger, CASE_STRANGER);
 	/* start and the tokens stand there already */
+	case_quiet(c);
+	texts = (int)ledger_size(c->b.log);
 	assert_string_equal(client_call(c, &k, SIGN_ALL, case_digest(1)), "");
 	assert_string_equal(client_call(c, &k, CALL_SIGN_PIN, "k", case_digest(2), "0000"), "PinIncorrect");
 	broker_token(&c->b, "a")->pin->note[PIN_CALL].last_us -= PIN_PAUSE_US;
@@ -212,9 +219,15 @@ every_kind_of_entry_keeps_the_order(void **state)
 		assert_string_equal(client_call(c, &stranger, CALL_SIGN, "k", case_digest(1)), "KeyNotFound");
 	refusals_flush(&c->b, 0, true);
 	assert_string_equal(client_call(c, &admin, CALL_RELOAD), "");
+	assert_string_equal(client_call(c, &admin, CALL_READ), "");
+	assert_string_equal(client_call(c, &admin, CALL_ERASE, texts), "");
+	assert_string_equal(client_call(c, &second, CALL_ERASE, texts), "");
+	assert_string_equal(client_call(c, &admin, CALL_ERASE, texts), "");
+	assert_string_equal(client_call(c, &second, CALL_ERASE, texts), "RequestNotFound"); /* nothing is left */
 	check_all(c);
 	client_close(&k);
 	client_close(&admin);
+	client_close(&second);
 	client_close(&stranger);
 }
 
