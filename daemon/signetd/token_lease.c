@@ -54,8 +54,10 @@ busy_until_lease_ends(struct token *t, struct job *j)
 {
 	uint64_t now = uv_now(&t->broker->loop);
 
-	fail(j, SIGNET_ERR_BUSY, "the token is unlocked for another person; try again when that ends");
-	j->fault.retry_after_ms = t->lease.until_ms > now ? (int)(t->lease.until_ms - now) : 1000;
+	fail(j, SIGNET_ERR_BUSY, t->lease.batch != 0 ? "the token is unlocked for a batch; try again when that is done"
+						     : "the token is unlocked for another person; try again when that ends");
+	/* a batch ends with its last item, long before its time */
+	j->fault.retry_after_ms = t->lease.batch == 0 && t->lease.until_ms > now ? (int)(t->lease.until_ms - now) : 1000;
 	return LEASE_FAIL;
 }
 

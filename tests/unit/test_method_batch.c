@@ -216,6 +216,37 @@ no_item_begins_before_the_pin_was_right(void **state)
 	client_close(&k);
 }
 
+/* It stands for an hour at most, and ends with the last item: nobody should wait for the hour. */
+static void
+others_are_told_to_come_back_soon(void **state)
+{
+	struct broker_case *c = *state;
+	struct client k, bob;
+	json_t *reply;
+
+	client_connect(c, &k, CASE_ALICE);
+	client_connect(c, &bob, CASE_BOB);
+	c->no_answers = true;
+	send_batch(&k, "k", 2, CASE_PIN, "");
+	case_until_jobs(c, 1);
+	case_answer_ok(c, 0);
+	case_until_jobs(c, 1);
+	case_quiet(c);
+	client_send(&bob, CALL_SIGN_PIN, "k", case_digest(1), CASE_PIN);
+	case_quiet(c);
+	c->no_answers = false;
+	token_a(c)->measured = 10; /* claims run ahead of the lane */
+	token_run(token_a(c));
+	reply = client_reply(c, &bob);
+	assert_string_equal(json_member_str(reply, "error"), "org.signetd.Signer.Busy");
+	assert_int_equal(json_integer_value(json_object_get(json_object_get(reply, "parameters"), "retryAfterMs")), 1000);
+	json_decref(reply);
+	case_answer_ok(c, 0);
+	assert_int_equal(receive_batch(c, &k, 2), 2);
+	client_close(&k);
+	client_close(&bob);
+}
+
 static void
 wrong_pin_is_told_once_and_signs_nothing(void **state)
 {
@@ -551,6 +582,7 @@ main(int argc, char **argv)
 	    CASE(batch_that_fails_at_once_is_told_in_full),
 	    CASE(peer_may_go_away_between_two_results),
 	    CASE(no_item_begins_before_the_pin_was_right),
+	    CASE(others_are_told_to_come_back_soon),
 	    CASE(wrong_pin_is_told_once_and_signs_nothing),
 	    CASE(spends_no_try_on_a_key_that_only_seals),
 	    CASE(batch_given_up_before_its_pin_was_claimed_leaves_nothing),

@@ -410,6 +410,36 @@ ends_the_wait_when_its_time_has_come_and_the_connection_goes_on(void **state)
 	client_close(&k);
 }
 
+/* Each end frees its request, and may free others' that waited with it. */
+static void
+ends_many_waits_at_once(void **state)
+{
+	enum { N = 40 };
+	struct broker_case *c = *state;
+	struct client k[N];
+
+	case_until_state(c, "a", TOKEN_LOCKED);
+	c->no_answers = true;
+	for (int i = 0; i < N; i++) {
+		client_connect(c, &k[i], CASE_ALICE);
+		client_send(&k[i], "{\"method\":\"org.signetd.Signer.Sign\",\"parameters\":{\"key\":\"k\",\"pin\":\"1234\","
+			       "\"requestId\":\"%d\",\"digest\":\"%s\"}}", i % 5, case_digest((unsigned)i % 5));
+	}
+	case_until_jobs(c, 1);
+	case_quiet(c);
+	requests_expire(&c->b, UINT64_MAX);
+	assert_null(c->b.waiting);
+	for (int i = 0; i < N; i++) {
+		assert_string_equal(client_error(c, &k[i]), "Timeout");
+		client_close(&k[i]);
+	}
+	c->no_answers = false;
+	case_answer_ok(c, 0); /* the one that was claimed */
+	case_quiet(c);
+	assert_int_equal(c->logins, 1);
+	assert_int_equal(case_used(c, CASE_ALICE, QUOTA_JOBS), 0);
+}
+
 static void
 survives_peers_that_go_away_at_any_point(void **state)
 {
@@ -498,6 +528,7 @@ main(int argc, char **argv)
 	    CASE(gives_the_next_message_its_time_after_a_long_call),
 	    CASE(notices_who_goes_after_half_a_close),
 	    CASE(ends_the_wait_when_its_time_has_come_and_the_connection_goes_on),
+	    CASE(ends_many_waits_at_once),
 	    CASE(survives_peers_that_go_away_at_any_point),
 	    CASE(answers_what_was_received_before_it_stops),
 	    CASE(stops_although_a_peer_does_not_read),
