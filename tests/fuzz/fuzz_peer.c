@@ -24,7 +24,7 @@ enum { CALLS_MAX = 4096 };
 
 static struct broker_case bench;
 
-struct expected { /* of one message of the input */
+struct expected {                      /* of one message of the input */
 	const struct idl_method *type; /* NULL: it can only be an error */
 	bool more;
 };
@@ -210,7 +210,8 @@ forget(void)
 	for (size_t i = 0; i < b->token_count; i++) {
 		struct token *t = b->tokens[i];
 
-		assert(t->claimed == 0 && t->recording == 0 && t->queued.count == 0 && !t->barrier && !t->locking);
+		assert(t->claimed == 0 && t->recording == 0 && t->queued.count == 0 && !t->barrier &&
+		       !t->locking);
 		memset(t->pin, 0, sizeof(*t->pin));
 		memset(&t->lease, 0, sizeof(t->lease));
 		t->hand_locked = false;

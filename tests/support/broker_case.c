@@ -71,7 +71,7 @@ __wrap_identity_of(struct identity **out, int fd)
 int
 __wrap_uv_spawn(uv_loop_t *loop, uv_process_t *process, const uv_process_options_t *o)
 {
-	static char *args[] = {(char *)(uintptr_t)"cat", NULL};
+	static char *args[] = {(char *)(uintptr_t) "cat", NULL};
 	struct case_worker *w = &the_case->workers[the_case->worker_count];
 	uv_stdio_container_t in = {.flags = UV_INHERIT_FD};
 	uv_process_options_t nothing = {
@@ -161,9 +161,10 @@ case_configure(struct broker_case *c, const char *text)
 	FILE *f = fopen(c->config, "w");
 
 	must(f != NULL);
-	fprintf(f, "[daemon]\nsocket = %s/s\nstate = %s\nlock-directory = %s\nown-uid = yes\nsandbox = no\n", c->dir,
-	    c->dir, c->dir);
-	fprintf(f, "token-program = /usr/bin/sleep\n[log]\norigin = example.org/test\nreserve = 1M\n%s", text);
+	fprintf(f, "[daemon]\nsocket = %s/s\nstate = %s\nlock-directory = %s\nown-uid = yes\nsandbox = no\n",
+	    c->dir, c->dir, c->dir);
+	fprintf(
+	    f, "token-program = /usr/bin/sleep\n[log]\norigin = example.org/test\nreserve = 1M\n%s", text);
 	must(fclose(f) == 0);
 }
 
@@ -318,7 +319,8 @@ struct wire_result
 case_result(const struct broker_case *c, unsigned n)
 {
 	const struct case_job *j = &c->jobs[n];
-	struct wire_result r = {.job = j->number, .logged_in = j->worker->logged_in, .flags = c->flags, .work_us = 50};
+	struct wire_result r = {
+	    .job = j->number, .logged_in = j->worker->logged_in, .flags = c->flags, .work_us = 50};
 
 	must(n < c->job_count);
 	if (j->pin[0] != '\0' && strcmp(j->pin, CASE_PIN) == 0) {
@@ -375,8 +377,8 @@ take_job(struct broker_case *c, struct case_worker *w, unsigned lane, uint8_t *f
 	struct wire_job in;
 
 	must(c->job_count < CASE_JOBS && wire_get_job(&in, frame, len) == SIGNET_OK);
-	*j = (struct case_job){.worker = w, .lane = lane, .type = in.type, .flags = in.flags, .number = in.job,
-	    .key = in.key};
+	*j = (struct case_job){
+	    .worker = w, .lane = lane, .type = in.type, .flags = in.flags, .number = in.job, .key = in.key};
 	if (in.pin_in != NULL) {
 		memcpy(j->pin, secret_bytes(in.pin_in), secret_len(in.pin_in));
 		c->logins++;
@@ -498,8 +500,8 @@ case_turn(struct broker_case *c)
 }
 
 void
-case_until(struct broker_case *c, bool (*is_so)(const struct broker_case *c, const void *arg), const void *arg,
-    const char *what)
+case_until(struct broker_case *c, bool (*is_so)(const struct broker_case *c, const void *arg),
+    const void *arg, const char *what)
 {
 	time_t limit = time(NULL) + PATIENCE_S;
 
@@ -727,7 +729,8 @@ case_digest(unsigned n)
 json_int_t
 case_used(const struct broker_case *c, uid_t uid, enum quota_kind kind)
 {
-	for (const struct quota_user *u = c->b.quota.users[uid % array_len(c->b.quota.users)]; u != NULL; u = u->next)
+	for (const struct quota_user *u = c->b.quota.users[uid % array_len(c->b.quota.users)]; u != NULL;
+	     u = u->next)
 		if (u->uid == uid)
 			return (json_int_t)u->used[kind];
 	return 0;

@@ -19,9 +19,9 @@ enum {
 	CASE_HELD = 256,
 	CASE_ADMIN = 900, /* users of the standard configuration: may do everything */
 	CASE_SECOND_ADMIN = 901,
-	CASE_ALICE = 1000, /* sign, list, unlock on every key */
-	CASE_BOB = 1001, /* the same */
-	CASE_GUEST = 1002, /* sign and list on key `k` only: no PIN */
+	CASE_ALICE = 1000,    /* sign, list, unlock on every key */
+	CASE_BOB = 1001,      /* the same */
+	CASE_GUEST = 1002,    /* sign and list on key `k` only: no PIN */
 	CASE_STRANGER = 1003, /* nothing */
 };
 
@@ -54,15 +54,15 @@ struct broker_case {
 	char dir[80], config[96];
 	struct broker b;
 	bool running;
-	uid_t uid; /* of the next peer */
+	uid_t uid;                    /* of the next peer */
 	const struct client *awaited; /* who waits for a reply */
 
 	/* workers */
-	bool no_info;  /* nobody answers CONFIG */
+	bool no_info;    /* nobody answers CONFIG */
 	bool no_answers; /* jobs wait in `jobs` for case_answer */
 	enum wire_presence presence;
-	uint32_t flags; /* CKF_* of every token */
-	const char *serial; /* NULL: serial-<label> */
+	uint32_t flags;          /* CKF_* of every token */
+	const char *serial;      /* NULL: serial-<label> */
 	const char *cert_serial; /* of a certificate of each key; NULL: there is none */
 	struct case_worker workers[CASE_WORKERS];
 	unsigned worker_count;
@@ -71,7 +71,7 @@ struct broker_case {
 	unsigned logins; /* PINs that reached a worker */
 
 	/* the log */
-	bool log_full;		       /* ledger_available says no */
+	bool log_full;                  /* ledger_available says no */
 	bool hold_claims, hold_records; /* operations wait in `held` */
 	struct ledger_op *held[CASE_HELD];
 	unsigned held_count;
@@ -92,8 +92,8 @@ void case_turn(struct broker_case *c);
 /* Until everything is quiet: nothing in the log's hands, no event anywhere. */
 void case_quiet(struct broker_case *c);
 /* Until *flag. */
-void case_until(struct broker_case *c, bool (*is_so)(const struct broker_case *c, const void *arg), const void *arg,
-    const char *what);
+void case_until(struct broker_case *c, bool (*is_so)(const struct broker_case *c, const void *arg),
+    const void *arg, const char *what);
 void case_until_state(struct broker_case *c, const char *token, enum token_state state);
 void case_until_jobs(struct broker_case *c, unsigned n);
 void case_until_held(struct broker_case *c, unsigned n);
@@ -136,9 +136,11 @@ const char *client_call(struct broker_case *c, struct client *k, const char *fmt
 /* Calls as text, for client_send and client_call. */
 #define CALL_SIGN "{\"method\":\"org.signetd.Signer.Sign\",\"parameters\":{\"key\":\"%s\",\"digest\":\"%s\"}}"
 #define CALL_SIGN_PIN                                                                                        \
-	"{\"method\":\"org.signetd.Signer.Sign\",\"parameters\":{\"key\":\"%s\",\"digest\":\"%s\",\"pin\":\"%s\"}}"
+	"{\"method\":\"org.signetd.Signer.Sign\",\"parameters\":{\"key\":\"%s\",\"digest\":\"%s\",\"pin\":"  \
+	"\"%s\"}}"
 #define CALL_UNLOCK                                                                                          \
-	"{\"method\":\"org.signetd.Token.Unlock\",\"parameters\":{\"token\":\"%s\",\"pin\":\"%s\",\"uses\":%d}}"
+	"{\"method\":\"org.signetd.Token.Unlock\",\"parameters\":{\"token\":\"%s\",\"pin\":\"%s\",\"uses\":" \
+	"%d}}"
 #define CALL_LOCK "{\"method\":\"org.signetd.Token.Lock\",\"parameters\":{\"token\":\"%s\"}}"
 #define CALL_RELOAD "{\"method\":\"org.signetd.Admin.Reload\"}"
 

@@ -67,11 +67,12 @@ every_declared_method_has_a_verb_and_a_handler(void **state)
 static void
 stranger_is_refused_by_every_method(void **state)
 {
-	static const char *const params[] = {"{}", "{\"key\":\"k\",\"digest\":\"x\"}", "{\"key\":\"k\",\"items\":[]}",
-	    "{\"token\":\"a\",\"pin\":\"1234\"}", "{\"token\":\"a\"}", "{\"index\":0}", "{\"index\":0,\"reason\":\"x\"}",
-	    "{\"first\":0}", "{\"directory\":\"/tmp/x\"}", "{\"limit\":1}", "{\"key\":\"k\"}"};
-	static const char *const fine[] = {"KeyNotFound", "TokenNotFound", "NotPermitted", "InvalidParameter",
-	    "RequestNotFound"};
+	static const char *const params[] = {"{}", "{\"key\":\"k\",\"digest\":\"x\"}",
+	    "{\"key\":\"k\",\"items\":[]}", "{\"token\":\"a\",\"pin\":\"1234\"}", "{\"token\":\"a\"}",
+	    "{\"index\":0}", "{\"index\":0,\"reason\":\"x\"}", "{\"first\":0}", "{\"directory\":\"/tmp/x\"}",
+	    "{\"limit\":1}", "{\"key\":\"k\"}"};
+	static const char *const fine[] = {
+	    "KeyNotFound", "TokenNotFound", "NotPermitted", "InvalidParameter", "RequestNotFound"};
 	struct broker_case *c = *state;
 	struct client k;
 
@@ -83,8 +84,8 @@ stranger_is_refused_by_every_method(void **state)
 
 			if (methods[i].verb == VERB_PUBLIC)
 				continue;
-			error = client_call(c, &k, "{\"method\":\"%s.%s\",\"parameters\":%s}", methods[i].interface,
-			    methods[i].name, params[p]);
+			error = client_call(c, &k, "{\"method\":\"%s.%s\",\"parameters\":%s}",
+			    methods[i].interface, methods[i].name, params[p]);
 			for (size_t n = 0; n < array_len(fine); n++)
 				refused = refused || strcmp(error, fine[n]) == 0;
 			if (!refused)
@@ -101,12 +102,15 @@ names_that_are_not_there_say_which_part(void **state)
 	struct client k;
 
 	client_connect(c, &k, CASE_ALICE);
-	assert_string_equal(client_call(c, &k, "{\"method\":\"org.signetd.Signer.Nothing\"}"), "MethodNotFound");
+	assert_string_equal(
+	    client_call(c, &k, "{\"method\":\"org.signetd.Signer.Nothing\"}"), "MethodNotFound");
 	assert_string_equal(client_call(c, &k, "{\"method\":\"org.signetd.Signer.\"}"), "MethodNotFound");
-	assert_string_equal(client_call(c, &k, "{\"method\":\"org.signetd.Nothing.Sign\"}"), "InterfaceNotFound");
+	assert_string_equal(
+	    client_call(c, &k, "{\"method\":\"org.signetd.Nothing.Sign\"}"), "InterfaceNotFound");
 	assert_string_equal(client_call(c, &k, "{\"method\":\"Sign\"}"), "InterfaceNotFound");
 	assert_string_equal(client_call(c, &k, "{\"method\":\"\"}"), "InterfaceNotFound");
-	assert_string_equal(client_call(c, &k, "{\"method\":\"org.signetd.Signer.ListKeys\",\"upgrade\":true}"),
+	assert_string_equal(
+	    client_call(c, &k, "{\"method\":\"org.signetd.Signer.ListKeys\",\"upgrade\":true}"),
 	    "MethodNotImplemented");
 	client_close(&k);
 }
@@ -121,11 +125,13 @@ bad_parameters_are_named(void **state)
 	    {"Sign\",\"parameters\":{\"key\":1,\"digest\":\"x\"}", "key"},
 	    {"Sign\",\"parameters\":{\"key\":\"k\",\"digest\":\"x\",\"more\":1}", "more"},
 	    {"Sign\",\"parameters\":{\"key\":\"k\",\"digest\":\"x\",\"scheme\":\"dsa\"}", "scheme"},
-	    {"Sign\",\"parameters\":{\"key\":\"k\",\"digest\":\"x\",\"document\":{\"titel\":\"x\"}}", "document.titel"},
+	    {"Sign\",\"parameters\":{\"key\":\"k\",\"digest\":\"x\",\"document\":{\"titel\":\"x\"}}",
+		"document.titel"},
 	    {"Sign\",\"parameters\":{\"key\":\"k\",\"digest\":\"x\",\"timeoutMs\":0}", "timeoutMs"},
 	    {"Sign\",\"parameters\":{\"key\":\"k\",\"digest\":\"x\",\"timeoutMs\":600001}", "timeoutMs"},
 	    {"Sign\",\"parameters\":{\"key\":\"k\",\"digest\":\"x\",\"pin\":\"\"}", "pin"},
-	    {"SignBatch\",\"parameters\":{\"key\":\"k\",\"items\":[{\"digest\":\"x\"},{}]}", "items[1].digest"},
+	    {"SignBatch\",\"parameters\":{\"key\":\"k\",\"items\":[{\"digest\":\"x\"},{}]}",
+		"items[1].digest"},
 	    {"Collect\",\"parameters\":{}", "requestId"},
 	    {"Collect\",\"parameters\":{\"index\":0,\"requestId\":\"x\"}", "index"},
 	    {"Collect\",\"parameters\":{\"index\":-1}", "index"},
@@ -140,7 +146,8 @@ bad_parameters_are_named(void **state)
 		client_send(&k, "{\"method\":\"org.signetd.Signer.%s}", table[i].call);
 		reply = client_reply(c, &k);
 		assert_string_equal(json_member_str(reply, "error"), "org.varlink.service.InvalidParameter");
-		assert_string_equal(json_member_str(json_object_get(reply, "parameters"), "parameter"), table[i].field);
+		assert_string_equal(
+		    json_member_str(json_object_get(reply, "parameters"), "parameter"), table[i].field);
 		json_decref(reply);
 	}
 	client_close(&k);
@@ -154,7 +161,8 @@ own_uid_is_refused_unless_it_is_welcome(void **state)
 
 	c->b.config->own_uid = false;
 	client_connect(c, &k, geteuid());
-	assert_string_equal(client_call(c, &k, "{\"method\":\"org.varlink.service.GetInfo\"}"), "PermissionDenied");
+	assert_string_equal(
+	    client_call(c, &k, "{\"method\":\"org.varlink.service.GetInfo\"}"), "PermissionDenied");
 	assert_string_equal(client_call(c, &k, CALL_RELOAD), "PermissionDenied");
 	c->b.config->own_uid = true;
 	client_close(&k);

@@ -68,16 +68,19 @@ nothing_makes_nothing(void **state)
 static void
 each_text_becomes_an_opening_with_a_salt_of_its_own(void **state)
 {
-	static const char *const fields[] = {"number", "title", "date", "documentId", "capacity", "onBehalfOf"};
+	static const char *const fields[] = {
+	    "number", "title", "date", "documentId", "capacity", "onBehalfOf"};
 
 	(void)state;
 	assert_true(take("{\"number\":\"12/Q\xc4\x90\",\"title\":\"T\",\"date\":\"2026-01-31\",\"id\":\"x\","
-			 "\"mediaType\":\"application/pdf\"}", "chief", "someone"));
+			 "\"mediaType\":\"application/pdf\"}",
+	    "chief", "someone"));
 	assert_int_equal(job.opening_count, array_len(fields));
 	for (size_t i = 0; i < array_len(fields); i++) {
 		assert_non_null(opening(fields[i]));
 		for (size_t k = 0; k < i; k++)
-			assert_memory_not_equal(opening(fields[i])->salt, opening(fields[k])->salt, LEDGER_HASH);
+			assert_memory_not_equal(
+			    opening(fields[i])->salt, opening(fields[k])->salt, LEDGER_HASH);
 	}
 	assert_string_equal(opening("number")->text, "12/Q\xc4\x90");
 	assert_string_equal(opening("documentId")->text, "x");
@@ -149,7 +152,8 @@ tag_is_the_hmac_of_number_and_date(void **state)
 
 	(void)state;
 	assert_true(take("{\"number\":\"12\",\"date\":\"2026-01-31\"}", NULL, NULL));
-	assert_string_equal(job.document_tag, "2939c9045b25bde68481459d2c689dcd2b2129c471f783d2688c6cf5994a060b");
+	assert_string_equal(
+	    job.document_tag, "2939c9045b25bde68481459d2c689dcd2b2129c471f783d2688c6cf5994a060b");
 	assert_true(document_tag(&broker, "12", "2026-01-31", tag));
 	assert_string_equal(tag, job.document_tag);
 	assert_true(document_tag(&broker, "12", NULL, without));
@@ -181,7 +185,8 @@ opening_in_an_entry_is_the_hash_of_salt_and_text(void **state)
 	buf_init(&b, 1024);
 	opening_write(&b, &o);
 	buf_u8(&b, 0);
-	assert_string_equal((const char *)b.data, "\"title\":\"sha256:4f472d92c12d81eec560548f7688c9b5d1ef96ac969bcce8b5ff03af3ca1a8c7\"");
+	assert_string_equal((const char *)b.data,
+	    "\"title\":\"sha256:4f472d92c12d81eec560548f7688c9b5d1ef96ac969bcce8b5ff03af3ca1a8c7\"");
 	buf_done(&b);
 }
 

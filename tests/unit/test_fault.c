@@ -108,12 +108,12 @@ static const struct {
 	signet_err errors[24];
 } returned[] = {
     {"org.signetd.Signer",
-	{TOKEN_ERRORS, SIGNET_ERR_KEY_NOT_FOUND, SIGNET_ERR_PIN_REQUIRED, SIGNET_ERR_SEAL_KEY, SIGNET_ERR_BAD_DIGEST,
-	    SIGNET_ERR_UNSUPPORTED, SIGNET_ERR_REQUEST_ID_REUSED, SIGNET_ERR_OUTCOME_UNKNOWN,
-	    SIGNET_ERR_REQUEST_NOT_FOUND}},
+	{TOKEN_ERRORS, SIGNET_ERR_KEY_NOT_FOUND, SIGNET_ERR_PIN_REQUIRED, SIGNET_ERR_SEAL_KEY,
+	    SIGNET_ERR_BAD_DIGEST, SIGNET_ERR_UNSUPPORTED, SIGNET_ERR_REQUEST_ID_REUSED,
+	    SIGNET_ERR_OUTCOME_UNKNOWN, SIGNET_ERR_REQUEST_NOT_FOUND}},
     {"org.signetd.Token", {TOKEN_ERRORS, SIGNET_ERR_TOKEN_NOT_FOUND}},
-    {"org.signetd.Log",
-	{SIGNET_ERR_NOT_PERMITTED, SIGNET_ERR_LOG_UNAVAILABLE, SIGNET_ERR_REQUEST_NOT_FOUND, SIGNET_ERR_BUSY}},
+    {"org.signetd.Log", {SIGNET_ERR_NOT_PERMITTED, SIGNET_ERR_LOG_UNAVAILABLE, SIGNET_ERR_REQUEST_NOT_FOUND,
+			    SIGNET_ERR_BUSY}},
     {"org.signetd.Admin",
 	{SIGNET_ERR_NOT_PERMITTED, SIGNET_ERR_RELOAD_FAILED, SIGNET_ERR_BACKUP_FAILED, SIGNET_ERR_BUSY}},
     {"org.varlink.service",
@@ -153,7 +153,8 @@ errors_stand_in_the_interface_that_declares_them(void **state)
 {
 	(void)state;
 	assert_name(SIGNET_ERR_BUSY, "org.signetd.Token", "org.signetd.Token.Busy");
-	assert_name(SIGNET_ERR_INVALID_PARAMETER, "org.signetd.Token", "org.varlink.service.InvalidParameter");
+	assert_name(
+	    SIGNET_ERR_INVALID_PARAMETER, "org.signetd.Token", "org.varlink.service.InvalidParameter");
 	assert_name(SIGNET_ERR_METHOD_NOT_FOUND, "org.signetd.Signer", "org.varlink.service.MethodNotFound");
 	assert_name(SIGNET_ERR_BUSY, "org.varlink.service", "org.signetd.Signer.Busy");
 	assert_name(SIGNET_ERR_MEMORY, "org.signetd.Admin", "org.signetd.Admin.Busy");

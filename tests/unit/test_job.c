@@ -152,17 +152,19 @@ last_entry(struct broker_case *c)
 }
 
 #define SIGN_ALL                                                                                             \
-	"{\"method\":\"org.signetd.Signer.Sign\",\"parameters\":{\"key\":\"k\",\"pin\":\"1234\",\"digest\":\"%s\","   \
-	"\"scheme\":\"ecdsa\",\"capacity\":\"chief\",\"onBehalfOf\":\"someone\",\"requestId\":\"r-1\","              \
-	"\"document\":{\"id\":\"x\",\"date\":\"2026-01-31\",\"title\":\"T\",\"number\":\"12\","                      \
+	"{\"method\":\"org.signetd.Signer.Sign\",\"parameters\":{\"key\":\"k\",\"pin\":\"1234\",\"digest\":" \
+	"\"%s\","                                                                                            \
+	"\"scheme\":\"ecdsa\",\"capacity\":\"chief\",\"onBehalfOf\":\"someone\",\"requestId\":\"r-1\","      \
+	"\"document\":{\"id\":\"x\",\"date\":\"2026-01-31\",\"title\":\"T\",\"number\":\"12\","              \
 	"\"mediaType\":\"application/pdf\"}}}"
 
 static void
 signature_has_every_member_it_can_have(void **state)
 {
-	static const char *const want[] = {"uid", "gid", "pid", "rule", "proof", "key", "token", "tokenSerial",
-	    "operation", "digest", "format", "level", "scheme", "documentTag", "number", "title", "date", "documentId",
-	    "mediaType", "capacity", "onBehalfOf", "requestId", "outcome", "signatureHash"};
+	static const char *const want[] = {"uid", "gid", "pid", "rule", "proof", "key", "token",
+	    "tokenSerial", "operation", "digest", "format", "level", "scheme", "documentTag", "number",
+	    "title", "date", "documentId", "mediaType", "capacity", "onBehalfOf", "requestId", "outcome",
+	    "signatureHash"};
 	struct broker_case *c = *state;
 	struct client k;
 	json_t *entry = NULL;
@@ -187,7 +189,8 @@ signature_has_every_member_it_can_have(void **state)
 }
 
 #define CALL_READ "{\"method\":\"org.signetd.Log.Read\",\"parameters\":{\"limit\":1,\"titles\":true}}"
-#define CALL_ERASE "{\"method\":\"org.signetd.Log.Erase\",\"parameters\":{\"index\":%d,\"reason\":\"asked for\"}}"
+#define CALL_ERASE                                                                                           \
+	"{\"method\":\"org.signetd.Log.Erase\",\"parameters\":{\"index\":%d,\"reason\":\"asked for\"}}"
 
 static void
 every_kind_of_entry_keeps_the_order(void **state)
@@ -223,7 +226,8 @@ every_kind_of_entry_keeps_the_order(void **state)
 	assert_string_equal(client_call(c, &admin, CALL_ERASE, texts), "");
 	assert_string_equal(client_call(c, &second, CALL_ERASE, texts), "");
 	assert_string_equal(client_call(c, &admin, CALL_ERASE, texts), "");
-	assert_string_equal(client_call(c, &second, CALL_ERASE, texts), "RequestNotFound"); /* nothing is left */
+	assert_string_equal(
+	    client_call(c, &second, CALL_ERASE, texts), "RequestNotFound"); /* nothing is left */
 	check_all(c);
 	client_close(&k);
 	client_close(&admin);
@@ -251,7 +255,8 @@ outcome_says_what_became_of_it(void **state)
 	client_connect(c, &k, CASE_ALICE);
 	assert_string_equal(client_call(c, &k, CALL_SIGN_PIN, "k", case_digest(2), "wr0ng"), "PinIncorrect");
 	text = last_entry(c);
-	assert_non_null(strstr(text, "\"outcome\":\"failed\",\"error\":\"PinIncorrect\",\"detail\":\"login "));
+	assert_non_null(
+	    strstr(text, "\"outcome\":\"failed\",\"error\":\"PinIncorrect\",\"detail\":\"login "));
 	assert_null(strstr(text, "signatureHash"));
 	assert_null(strstr(text, "wr0ng"));
 	free(text);

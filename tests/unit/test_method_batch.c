@@ -46,7 +46,8 @@ send_batch(struct client *k, const char *key, unsigned n, const char *pin, const
 	struct buf b;
 
 	buf_init(&b, 1 << 20);
-	buf_printf(&b, "{\"method\":\"org.signetd.Signer.SignBatch\",\"more\":true,\"parameters\":{\"key\":\"%s\"", key);
+	buf_printf(&b,
+	    "{\"method\":\"org.signetd.Signer.SignBatch\",\"more\":true,\"parameters\":{\"key\":\"%s\"", key);
 	if (pin[0] != '\0')
 		buf_printf(&b, ",\"pin\":\"%s\"", pin);
 	buf_printf(&b, "%s,\"items\":[", more);
@@ -135,8 +136,11 @@ one_bad_item_does_not_end_the_batch(void **state)
 	struct client k;
 
 	client_connect(c, &k, CASE_ALICE);
-	client_send(&k, "{\"method\":\"org.signetd.Signer.SignBatch\",\"more\":true,\"parameters\":{\"key\":\"k\",\"pin\":\"1234\","
-		       "\"items\":[{\"digest\":\"sha256:00\"},{\"digest\":\"%s\"},{\"digest\":\"\"}]}}", case_digest(1));
+	client_send(&k,
+	    "{\"method\":\"org.signetd.Signer.SignBatch\",\"more\":true,\"parameters\":{\"key\":\"k\","
+	    "\"pin\":\"1234\","
+	    "\"items\":[{\"digest\":\"sha256:00\"},{\"digest\":\"%s\"},{\"digest\":\"\"}]}}",
+	    case_digest(1));
 	assert_int_equal(receive_batch(c, &k, 3), 1);
 	client_close(&k);
 }
@@ -239,7 +243,8 @@ others_are_told_to_come_back_soon(void **state)
 	token_run(token_a(c));
 	reply = client_reply(c, &bob);
 	assert_string_equal(json_member_str(reply, "error"), "org.signetd.Signer.Busy");
-	assert_int_equal(json_integer_value(json_object_get(json_object_get(reply, "parameters"), "retryAfterMs")), 1000);
+	assert_int_equal(
+	    json_integer_value(json_object_get(json_object_get(reply, "parameters"), "retryAfterMs")), 1000);
 	json_decref(reply);
 	case_answer_ok(c, 0);
 	assert_int_equal(receive_batch(c, &k, 2), 2);
@@ -382,7 +387,7 @@ logout_outlives_the_batch_it_is_for(void **state)
 	case_answer_ok(c, 0); /* the PIN */
 	case_until_jobs(c, 1);
 	token_a(c)->barrier = true; /* as behind a login that is being recorded */
-	case_answer_ok(c, 0);	    /* the item */
+	case_answer_ok(c, 0);       /* the item */
 	case_quiet(c);
 	assert_int_equal(token_a(c)->queued.count, 1);
 	client_close(&k);
@@ -441,8 +446,9 @@ token_taken_out_by_a_reload_ends_the_batch_and_nothing_else(void **state)
 	case_until_jobs(c, 1);
 	case_answer_ok(c, 0);
 	case_until_jobs(c, 1);
-	case_configure(c, "[token b]\nmodule = /usr/bin/env\nlabel = b\n[key m]\ntoken = b\nuri = pkcs11:token=b;id=%03\n"
-			  "[rule r]\nuser = 900 1000\nverbs = sign list admin unlock\nkeys = *\n");
+	case_configure(c,
+	    "[token b]\nmodule = /usr/bin/env\nlabel = b\n[key m]\ntoken = b\nuri = pkcs11:token=b;id=%03\n"
+	    "[rule r]\nuser = 900 1000\nverbs = sign list admin unlock\nkeys = *\n");
 	assert_string_equal(client_call(c, &admin, CALL_RELOAD), "");
 	c->no_answers = false;
 	case_answer_ok(c, 0); /* what was claimed is finished, then the token goes */
@@ -468,8 +474,9 @@ token_may_go_while_the_batch_waits_for_its_reader(void **state)
 	send_batch(&k, "k", 1000, CASE_PIN, "");
 	case_quiet(c);
 	assert_int_equal(token_a(c)->claimed + token_a(c)->recording + token_a(c)->queued.count, 0);
-	case_configure(c, "[token b]\nmodule = /usr/bin/env\nlabel = b\n[key m]\ntoken = b\nuri = pkcs11:token=b;id=%03\n"
-			  "[rule r]\nuser = 900 1000\nverbs = sign list admin unlock\nkeys = *\n");
+	case_configure(c,
+	    "[token b]\nmodule = /usr/bin/env\nlabel = b\n[key m]\ntoken = b\nuri = pkcs11:token=b;id=%03\n"
+	    "[rule r]\nuser = 900 1000\nverbs = sign list admin unlock\nkeys = *\n");
 	client_connect(c, &admin, CASE_ADMIN);
 	assert_string_equal(client_call(c, &admin, CALL_RELOAD), "");
 	case_quiet(c);
@@ -537,8 +544,10 @@ same_id_twice_in_one_batch_is_signed_once(void **state)
 	size = ledger_size(c->b.log);
 	snprintf(digest, sizeof(digest), "%s", case_digest(1));
 	client_connect(c, &k, CASE_ALICE);
-	client_send(&k, "{\"method\":\"org.signetd.Signer.SignBatch\",\"more\":true,\"parameters\":{\"key\":\"k\","
-		       "\"pin\":\"1234\",\"items\":[" ITEM "," ITEM "," ITEM "]}}", digest, digest, digest);
+	client_send(&k,
+	    "{\"method\":\"org.signetd.Signer.SignBatch\",\"more\":true,\"parameters\":{\"key\":\"k\","
+	    "\"pin\":\"1234\",\"items\":[" ITEM "," ITEM "," ITEM "]}}",
+	    digest, digest, digest);
 	assert_int_equal(receive_batch(c, &k, 3), 3);
 	case_quiet(c);
 	assert_int_equal(ledger_size(c->b.log), size + 3); /* unlock, sign, lock */
@@ -557,8 +566,10 @@ waiting_items_may_leave_while_they_are_woken(void **state)
 	snprintf(other, sizeof(other), "%s", case_digest(2));
 	client_connect(c, &k, CASE_ALICE);
 	c->no_answers = true;
-	client_send(&k, "{\"method\":\"org.signetd.Signer.SignBatch\",\"more\":true,\"parameters\":{\"key\":\"k\","
-		       "\"pin\":\"1234\",\"items\":[" ITEM "," ITEM "," ITEM "," ITEM "]}}", first, first, other, first);
+	client_send(&k,
+	    "{\"method\":\"org.signetd.Signer.SignBatch\",\"more\":true,\"parameters\":{\"key\":\"k\","
+	    "\"pin\":\"1234\",\"items\":[" ITEM "," ITEM "," ITEM "," ITEM "]}}",
+	    first, first, other, first);
 	case_until_jobs(c, 1);
 	case_answer_ok(c, 0);
 	case_until_jobs(c, 1);

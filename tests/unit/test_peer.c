@@ -134,20 +134,20 @@ serves_others_between_the_calls_of_a_busy_peer(void **state)
 static void
 says_nothing_to_oneway_calls_right_or_wrong(void **state)
 {
-	static const char *const calls[] = {
-	    "org.varlink.service.GetInfo", "org.varlink.service.GetInterfaceDescription",
-	    "org.signetd.Signer.ListKeys", "org.signetd.Signer.Sign", "org.signetd.Signer.SignBatch",
-	    "org.signetd.Signer.Collect", "org.signetd.Token.List", "org.signetd.Token.Unlock",
-	    "org.signetd.Token.Lock", "org.signetd.Admin.Status", "org.signetd.Admin.Reload", "no.such.Method",
+	static const char *const calls[] = {"org.varlink.service.GetInfo",
+	    "org.varlink.service.GetInterfaceDescription", "org.signetd.Signer.ListKeys",
+	    "org.signetd.Signer.Sign", "org.signetd.Signer.SignBatch", "org.signetd.Signer.Collect",
+	    "org.signetd.Token.List", "org.signetd.Token.Unlock", "org.signetd.Token.Lock",
+	    "org.signetd.Admin.Status", "org.signetd.Admin.Reload", "no.such.Method",
 	    "org.signetd.Signer.NoSuch", "nodots"};
-	static const char *const good[] = {
-	    "org.signetd.Signer.ListKeys\",\"parameters\":{\"key\":\"k\"}",
+	static const char *const good[] = {"org.signetd.Signer.ListKeys\",\"parameters\":{\"key\":\"k\"}",
 	    "org.signetd.Signer.Collect\",\"parameters\":{\"index\":0}",
 	    "org.signetd.Token.List\",\"more\":true,\"parameters\":{}",
 	    "org.signetd.Signer.ListKeys\",\"more\":true,\"parameters\":{}",
 	    "org.signetd.Token.Unlock\",\"parameters\":{\"token\":\"a\",\"pin\":\"1234\"}",
 	    "org.signetd.Token.Lock\",\"parameters\":{\"token\":\"a\"}",
-	    ("org.signetd.Signer.SignBatch\",\"more\":true,\"parameters\":{\"key\":\"k\",\"items\":[{\"digest\":\"x\"},"
+	    ("org.signetd.Signer.SignBatch\",\"more\":true,\"parameters\":{\"key\":\"k\",\"items\":[{"
+	     "\"digest\":\"x\"},"
 	     "{\"digest\":\"y\"}]}")};
 	struct broker_case *c = *state;
 	struct client k;
@@ -158,8 +158,10 @@ says_nothing_to_oneway_calls_right_or_wrong(void **state)
 		client_send(&k, "{\"method\":\"%s\",\"oneway\":true}", calls[i]);
 	for (size_t i = 0; i < array_len(good); i++)
 		client_send(&k, "{\"method\":\"%s,\"oneway\":true}", good[i]);
-	client_send(&k, "{\"method\":\"org.signetd.Signer.Sign\",\"oneway\":true,\"parameters\":{\"key\":\"k\","
-		       "\"pin\":\"1234\",\"digest\":\"%s\"}}", case_digest(1));
+	client_send(&k,
+	    "{\"method\":\"org.signetd.Signer.Sign\",\"oneway\":true,\"parameters\":{\"key\":\"k\","
+	    "\"pin\":\"1234\",\"digest\":\"%s\"}}",
+	    case_digest(1));
 	client_send(&k, "%s", INFO);
 	assert_member(client_reply(c, &k), "vendor"); /* the first reply of all */
 	assert_false(client_has_reply(&k));
@@ -170,8 +172,9 @@ says_nothing_to_oneway_calls_right_or_wrong(void **state)
 static void
 refuses_what_is_no_call_and_goes_on(void **state)
 {
-	static const char *const bad[] = {"", "[]", "{", "{}", "{\"method\":1}", "{\"method\":\"a.b\",\"more\":1}",
-	    "{\"method\":\"a.b\",\"method\":\"a.b\"}", "{\"method\":\"a.b\",\"other\":1}", "{\"method\":\"\xff\"}"};
+	static const char *const bad[] = {"", "[]", "{", "{}", "{\"method\":1}",
+	    "{\"method\":\"a.b\",\"more\":1}", "{\"method\":\"a.b\",\"method\":\"a.b\"}",
+	    "{\"method\":\"a.b\",\"other\":1}", "{\"method\":\"\xff\"}"};
 	struct broker_case *c = *state;
 	struct client k;
 
@@ -249,9 +252,11 @@ answers_unknown_names_of_any_length(void **state)
 		assert_string_equal(client_error(c, &k), "InterfaceNotFound");
 		client_send(&k, "{\"method\":\"org.signetd.Signer.%s\"}", name);
 		assert_string_equal(client_error(c, &k), "MethodNotFound");
-		client_send(&k, "{\"method\":\"org.signetd.Signer.ListKeys\",\"parameters\":{\"key\":\"%s\"}}", name);
+		client_send(
+		    &k, "{\"method\":\"org.signetd.Signer.ListKeys\",\"parameters\":{\"key\":\"%s\"}}", name);
 		assert_string_equal(client_error(c, &k), "KeyNotFound");
-		client_send(&k, "{\"method\":\"org.signetd.Token.Lock\",\"parameters\":{\"token\":\"%s\"}}", name);
+		client_send(
+		    &k, "{\"method\":\"org.signetd.Token.Lock\",\"parameters\":{\"token\":\"%s\"}}", name);
 		assert_string_equal(client_error(c, &k), "TokenNotFound");
 		client_send(&k, "{\"method\":\"org.signetd.Token.Lock\",\"parameters\":{\"%s\":1}}", name);
 		assert_string_equal(client_error(c, &k), "InvalidParameter");
@@ -344,7 +349,8 @@ gives_the_next_message_its_time_after_a_long_call(void **state)
 	c->no_answers = true;
 	case_until_state(c, "a", TOKEN_LOCKED);
 	client_connect(c, &k, CASE_ALICE);
-	client_send(&k, "{\"method\":\"org.signetd.Token.Unlock\",\"parameters\":{\"token\":\"a\",\"pin\":\"1234\"}}");
+	client_send(&k,
+	    "{\"method\":\"org.signetd.Token.Unlock\",\"parameters\":{\"token\":\"a\",\"pin\":\"1234\"}}");
 	client_send_bytes(&k, "{\"method\"", 9);
 	case_until_jobs(c, 1);
 	p = c->b.peers;
@@ -397,8 +403,10 @@ ends_the_wait_when_its_time_has_come_and_the_connection_goes_on(void **state)
 	case_until_state(c, "a", TOKEN_LOCKED);
 	client_connect(c, &k, CASE_ALICE);
 	client_send(&k,
-	    "{\"method\":\"org.signetd.Signer.Sign\",\"parameters\":{\"key\":\"k\",\"pin\":\"1234\",\"timeoutMs\":1,"
-	    "\"digest\":\"%s\"}}", case_digest(1));
+	    "{\"method\":\"org.signetd.Signer.Sign\",\"parameters\":{\"key\":\"k\",\"pin\":\"1234\","
+	    "\"timeoutMs\":1,"
+	    "\"digest\":\"%s\"}}",
+	    case_digest(1));
 	client_send(&k, "%s", INFO);
 	assert_string_equal(client_error(c, &k), "Timeout");
 	assert_member(client_reply(c, &k), "vendor");
@@ -422,8 +430,10 @@ ends_many_waits_at_once(void **state)
 	c->no_answers = true;
 	for (int i = 0; i < N; i++) {
 		client_connect(c, &k[i], CASE_ALICE);
-		client_send(&k[i], "{\"method\":\"org.signetd.Signer.Sign\",\"parameters\":{\"key\":\"k\",\"pin\":\"1234\","
-			       "\"requestId\":\"%d\",\"digest\":\"%s\"}}", i % 5, case_digest((unsigned)i % 5));
+		client_send(&k[i],
+		    "{\"method\":\"org.signetd.Signer.Sign\",\"parameters\":{\"key\":\"k\",\"pin\":\"1234\","
+		    "\"requestId\":\"%d\",\"digest\":\"%s\"}}",
+		    i % 5, case_digest((unsigned)i % 5));
 	}
 	case_until_jobs(c, 1);
 	case_quiet(c);
@@ -449,7 +459,8 @@ survives_peers_that_go_away_at_any_point(void **state)
 
 	case_until_state(c, "a", TOKEN_LOCKED);
 	len = snprintf(text, sizeof(text),
-	    "{\"method\":\"org.signetd.Signer.Sign\",\"parameters\":{\"key\":\"k\",\"pin\":\"1234\",\"digest\":\"%s\"}}",
+	    "{\"method\":\"org.signetd.Signer.Sign\",\"parameters\":{\"key\":\"k\",\"pin\":\"1234\","
+	    "\"digest\":\"%s\"}}",
 	    case_digest(1));
 	for (int at = 0; at <= len + 1; at += 7) {
 		struct client k;
@@ -477,11 +488,15 @@ answers_what_was_received_before_it_stops(void **state)
 	case_quiet(c);
 	c->hold_claims = true;
 	case_until_state(c, "a", TOKEN_LOCKED);
-	client_send(&k, "{\"method\":\"org.signetd.Signer.Sign\",\"parameters\":{\"key\":\"k\",\"pin\":\"1234\","
-		       "\"digest\":\"%s\"}}", case_digest(1));
+	client_send(&k,
+	    "{\"method\":\"org.signetd.Signer.Sign\",\"parameters\":{\"key\":\"k\",\"pin\":\"1234\","
+	    "\"digest\":\"%s\"}}",
+	    case_digest(1));
 	client_send(&k, "%s", INFO);
-	client_send(&k, "{\"method\":\"org.signetd.Signer.Sign\",\"parameters\":{\"key\":\"k\",\"pin\":\"1234\","
-		       "\"digest\":\"%s\"}}", case_digest(2));
+	client_send(&k,
+	    "{\"method\":\"org.signetd.Signer.Sign\",\"parameters\":{\"key\":\"k\",\"pin\":\"1234\","
+	    "\"digest\":\"%s\"}}",
+	    case_digest(2));
 	case_until_held(c, 1);
 	broker_stop(&c->b);
 	c->hold_claims = false;

@@ -52,8 +52,12 @@ static void
 says_signature_and_receipt_as_declared(void **state)
 {
 	static const char entry[] = "{\"v\":1,\"title\":\"\\\"q\\\" \\\\ \xe1\xbb\x9d\"}";
-	struct outcome o = {.sig = (const uint8_t *)"\0sig", .sig_len = 4, .index = 12345678901234,
-	    .time = "2026-11-21T19:26:41.123456Z", .entry = (const uint8_t *)entry, .entry_len = sizeof(entry) - 1,
+	struct outcome o = {.sig = (const uint8_t *)"\0sig",
+	    .sig_len = 4,
+	    .index = 12345678901234,
+	    .time = "2026-11-21T19:26:41.123456Z",
+	    .entry = (const uint8_t *)entry,
+	    .entry_len = sizeof(entry) - 1,
 	    .leaf = leaf};
 	json_t *reply = written("example.org/\"log\"", &o), *receipt = json_object_get(reply, "receipt");
 	char hash[BASE64_LEN(32) + 1];
@@ -74,8 +78,11 @@ says_signature_and_receipt_as_declared(void **state)
 static void
 leaves_out_what_there_is_not(void **state)
 {
-	struct outcome o = {.index = 0, .time = "2026-11-21T19:26:41.123456Z", .entry = (const uint8_t *)"{}",
-	    .entry_len = 2, .leaf = leaf};
+	struct outcome o = {.index = 0,
+	    .time = "2026-11-21T19:26:41.123456Z",
+	    .entry = (const uint8_t *)"{}",
+	    .entry_len = 2,
+	    .leaf = leaf};
 	json_t *reply = written("l", &o);
 
 	(void)state;
@@ -88,8 +95,13 @@ static void
 proof_stands_beside_the_entry(void **state)
 {
 	static const char proof[] = "c2sp.org/tlog-proof@v1\nindex 0\n\nnote\n";
-	struct outcome o = {.index = 0, .time = "2026-11-21T19:26:41.123456Z", .entry = (const uint8_t *)"{}",
-	    .entry_len = 2, .leaf = leaf, .proof = proof, .proof_len = sizeof(proof) - 1};
+	struct outcome o = {.index = 0,
+	    .time = "2026-11-21T19:26:41.123456Z",
+	    .entry = (const uint8_t *)"{}",
+	    .entry_len = 2,
+	    .leaf = leaf,
+	    .proof = proof,
+	    .proof_len = sizeof(proof) - 1};
 	json_t *reply = written("l", &o);
 
 	(void)state;

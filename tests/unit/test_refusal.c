@@ -108,7 +108,7 @@ user_makes_so_many_entries_a_day_and_not_one_more(void **state)
 	refuse(c, CASE_STRANGER, "m", 1);
 	assert_int_equal(entries(c), before + 2);
 	assert_int_equal(c->b.counters.refusals, 3); /* still counted */
-	refuse(c, CASE_STRANGER + 1, "m", 1); /* another user's day */
+	refuse(c, CASE_STRANGER + 1, "m", 1);        /* another user's day */
 	assert_int_equal(entries(c), before + 3);
 }
 
@@ -142,9 +142,11 @@ forbidden_key_looks_like_none(void **state)
 {
 	static const char *const calls[] = {
 	    "{\"method\":\"org.signetd.Signer.Sign\",\"parameters\":{\"key\":\"%s\",\"digest\":\"bad\"}}",
-	    "{\"method\":\"org.signetd.Signer.Sign\",\"parameters\":{\"key\":\"%s\",\"digest\":\"bad\",\"pin\":\"0000\"}}",
+	    "{\"method\":\"org.signetd.Signer.Sign\",\"parameters\":{\"key\":\"%s\",\"digest\":\"bad\","
+	    "\"pin\":\"0000\"}}",
 	    "{\"method\":\"org.signetd.Signer.ListKeys\",\"parameters\":{\"key\":\"%s\"}}",
-	    "{\"method\":\"org.signetd.Signer.SignBatch\",\"parameters\":{\"key\":\"%s\",\"items\":[{\"digest\":\"bad\"}]}}",
+	    "{\"method\":\"org.signetd.Signer.SignBatch\",\"parameters\":{\"key\":\"%s\",\"items\":[{"
+	    "\"digest\":\"bad\"}]}}",
 	    ("{\"method\":\"org.signetd.Signer.SignBatch\",\"parameters\":{\"key\":\"%s\",\"pin\":\"0000\","
 	     "\"items\":[{\"digest\":\"bad\"}]}}"),
 	    "{\"method\":\"org.signetd.Token.List\",\"parameters\":{\"token\":\"%s\"}}",

@@ -33,7 +33,8 @@ teardown(void **state)
 	return 0;
 }
 
-static const char rules_for_all[] = "[rule r]\nuser = 900 1000 1001\nverbs = sign list unlock admin\nkeys = *\n";
+static const char rules_for_all[] =
+    "[rule r]\nuser = 900 1000 1001\nverbs = sign list unlock admin\nkeys = *\n";
 static const char without_a[] = "[token b]\nmodule = /usr/bin/env\nlabel = b\n"
 				"[key m]\ntoken = b\nuri = pkcs11:token=b;id=%03\n";
 
@@ -133,8 +134,8 @@ right_that_was_taken_is_missing_at_the_claim(void **state)
 	{
 		char text[4096];
 
-		snprintf(text, sizeof(text), "%s[rule r]\nuser = 900 1001\nverbs = sign list unlock admin\nkeys = *\n",
-		    case_tokens);
+		snprintf(text, sizeof(text),
+		    "%s[rule r]\nuser = 900 1001\nverbs = sign list unlock admin\nkeys = *\n", case_tokens);
 		case_configure(c, text);
 	}
 	assert_reload(c, &admin, "");
@@ -236,7 +237,8 @@ token_that_comes_back_under_another_name_takes_over(void **state)
 	struct client admin;
 
 	client_connect(c, &admin, CASE_ADMIN);
-	configure(c, "[token a2]\nmodule = /usr/bin/env\nlabel = a\n[key k]\ntoken = a2\nuri = pkcs11:token=a;id=%01\n");
+	configure(c, "[token a2]\nmodule = /usr/bin/env\nlabel = a\n[key k]\ntoken = a2\nuri = "
+		     "pkcs11:token=a;id=%01\n");
 	assert_reload(c, &admin, "a b a2 ");
 	case_until_state(c, "a2", TOKEN_LOCKED);
 	assert_string_equal(client_call(c, &admin, CALL_SIGN_PIN, "k", case_digest(1), CASE_PIN), "");
@@ -340,7 +342,7 @@ stops_with_callers_in_every_state(void **state)
 	client_send(&k[1], CALL_SIGN_PIN, "k", case_digest(2), CASE_PIN); /* queued */
 	c->hold_claims = true;
 	client_send(&k[2], CALL_SIGN_PIN, "m", case_digest(3), CASE_PIN); /* claiming */
-	client_send(&k[3], "{\"method\":\"org.signetd.Signer.Coll"); /* half a message */
+	client_send(&k[3], "{\"method\":\"org.signetd.Signer.Coll");      /* half a message */
 	case_until_held(c, 1);
 	client_send(&k[4], CALL_LOCK, "b"); /* queued behind an exclusive one */
 	case_quiet(c);

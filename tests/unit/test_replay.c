@@ -145,7 +145,7 @@ user_keeps_100000_bindings_and_the_oldest_goes_for_one_more(void **state)
 struct waiter {
 	struct replay_waiter w;
 	unsigned calls, order;
-	struct replay *again;	/* waits for this one when called */
+	struct replay *again;     /* waits for this one when called */
 	struct waiter *evicts[3]; /* who leave when it is called */
 };
 

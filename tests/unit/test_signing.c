@@ -37,8 +37,10 @@ teardown(void **state)
 static void
 send_sign(struct client *k, const char *id, unsigned digest, const char *more)
 {
-	client_send(k, "{\"method\":\"org.signetd.Signer.Sign\",\"parameters\":{\"key\":\"k\",\"digest\":\"%s\","
-		       "\"requestId\":\"%s\"%s}}", case_digest(digest), id, more);
+	client_send(k,
+	    "{\"method\":\"org.signetd.Signer.Sign\",\"parameters\":{\"key\":\"k\",\"digest\":\"%s\","
+	    "\"requestId\":\"%s\"%s}}",
+	    case_digest(digest), id, more);
 }
 
 static const char *
@@ -104,11 +106,13 @@ first_reply_comes_again_after_a_restart(void **state)
 static void
 each_part_of_the_request_tells_it_from_another(void **state)
 {
-	static const char *const other[] = {",\"scheme\":\"ecdsa\"", ",\"capacity\":\"x\"", ",\"onBehalfOf\":\"x\"",
-	    ",\"document\":{\"number\":\"x\"}", ",\"document\":{\"title\":\"x\"}", ",\"document\":{\"date\":\"x\"}",
-	    ",\"document\":{\"id\":\"x\"}", ",\"document\":{\"mediaType\":\"a/b\"}"};
-	static const char *const same[] = {",\"format\":\"raw\"", ",\"level\":\"b\"", ",\"timeoutMs\":5", ",\"proof\":false",
-	    ",\"lastTry\":true", ",\"pin\":\"any\"", ",\"document\":{}", ",\"document\":null"};
+	static const char *const other[] = {",\"scheme\":\"ecdsa\"", ",\"capacity\":\"x\"",
+	    ",\"onBehalfOf\":\"x\"", ",\"document\":{\"number\":\"x\"}", ",\"document\":{\"title\":\"x\"}",
+	    ",\"document\":{\"date\":\"x\"}", ",\"document\":{\"id\":\"x\"}",
+	    ",\"document\":{\"mediaType\":\"a/b\"}"};
+	static const char *const same[] = {",\"format\":\"raw\"", ",\"level\":\"b\"", ",\"timeoutMs\":5",
+	    ",\"proof\":false", ",\"lastTry\":true", ",\"pin\":\"any\"", ",\"document\":{}",
+	    ",\"document\":null"};
 	struct broker_case *c = *state;
 	struct client k;
 
@@ -284,7 +288,8 @@ collect_finds_ones_own_and_nothing_else(void **state)
 	client_connect(c, &bob, CASE_BOB);
 	send_sign(&alice, "r", 1, PIN);
 	reply = client_reply(c, &alice);
-	index = (int)json_integer_value(json_object_get(json_object_get(parameters_of(reply), "receipt"), "index"));
+	index = (int)json_integer_value(
+	    json_object_get(json_object_get(parameters_of(reply), "receipt"), "index"));
 	json_decref(reply);
 	client_send(&alice, COLLECT_INDEX, index);
 	reply = client_reply(c, &alice);
@@ -328,7 +333,8 @@ collect_says_that_it_is_still_running(void **state)
 static void
 bad_digests_and_ids_are_refused_by_name(void **state)
 {
-	static const char *const digests[] = {"", "sha256:", "sha256:00", "sha1:da39a3ee5e6b4b0d3255bfef95601890afd80709",
+	static const char *const digests[] = {"", "sha256:", "sha256:00",
+	    "sha1:da39a3ee5e6b4b0d3255bfef95601890afd80709",
 	    "SHA256:0000000000000000000000000000000000000000000000000000000000000001",
 	    "sha256:000000000000000000000000000000000000000000000000000000000000000A",
 	    "sha256:00000000000000000000000000000000000000000000000000000000000000001",
@@ -338,7 +344,8 @@ bad_digests_and_ids_are_refused_by_name(void **state)
 
 	client_connect(c, &k, CASE_ALICE);
 	for (size_t i = 0; i < array_len(digests); i++)
-		assert_string_equal(client_call(c, &k, CALL_SIGN_PIN, "k", digests[i], CASE_PIN), "BadDigest");
+		assert_string_equal(
+		    client_call(c, &k, CALL_SIGN_PIN, "k", digests[i], CASE_PIN), "BadDigest");
 	assert_string_equal(sign(c, &k, "", 1, PIN), "InvalidParameter");
 	assert_string_equal(sign(c, &k, "a b", 1, PIN), "InvalidParameter");
 	assert_string_equal(sign(c, &k, "r", 1, ",\"format\":\"cades\""), "Unsupported");

@@ -40,7 +40,18 @@ enum { ALICE = CASE_ALICE, BOB = CASE_BOB, BATCH = 7, OTHER_BATCH = 8 };
 
 enum lease_is { NONE, OF_ALICE, LAST_USE, SPENT, EXPIRED, SHARED, STORED, OF_BATCH };
 enum pin_is { CLEAN, FAILED_NOW, FAILED_LONG_AGO, FAILED_TWICE, PENDING, COUNT_LOW, FINAL_TRY, IS_LOCKED };
-enum asks { SIGN, SIGN_WITH_PIN, SIGN_LAST_TRY, UNLOCK, UNLOCK_LAST_TRY, BATCH_SIGN, OTHER_BATCH_SIGN, BATCH_UNLOCK, STORE, LOCK };
+enum asks {
+	SIGN,
+	SIGN_WITH_PIN,
+	SIGN_LAST_TRY,
+	UNLOCK,
+	UNLOCK_LAST_TRY,
+	BATCH_SIGN,
+	OTHER_BATCH_SIGN,
+	BATCH_UNLOCK,
+	STORE,
+	LOCK
+};
 
 enum { W = WIRE_WITH_PIN, K = WIRE_KEEP_PIN, O = WIRE_THEN_LOGOUT, R = WIRE_RESTORE };
 
@@ -174,7 +185,8 @@ set_pin(struct token *t, enum pin_is is)
 static struct job *
 make_job(struct token *t, const struct row *r)
 {
-	bool unlock = r->asks == UNLOCK || r->asks == UNLOCK_LAST_TRY || r->asks == BATCH_UNLOCK || r->asks == STORE;
+	bool unlock =
+	    r->asks == UNLOCK || r->asks == UNLOCK_LAST_TRY || r->asks == BATCH_UNLOCK || r->asks == STORE;
 	bool with_pin = unlock || r->asks == SIGN_WITH_PIN || r->asks == SIGN_LAST_TRY;
 	struct identity who = {.refs = 1, .peer.uid = r->uid};
 	struct job *j;
@@ -211,13 +223,13 @@ check_row(struct token *t, size_t n, const struct row *r)
 	set_pin(t, r->pin);
 	before = t->pin->note[j->source];
 	got = lease_decide(t, j);
-	same = got == r->verdict && j->fault.err == r->err && j->exclusive == r->exclusive && j->note == r->note &&
-	       (got != LEASE_GO || j->flags == r->flags) &&
+	same = got == r->verdict && j->fault.err == r->err && j->exclusive == r->exclusive &&
+	       j->note == r->note && (got != LEASE_GO || j->flags == r->flags) &&
 	       (r->proof == NULL ? j->proof == NULL : j->proof != NULL && strcmp(j->proof, r->proof) == 0);
 	if (!same)
 		fail_msg("row %zu: verdict %d, %s, flags %x, exclusive %d, note %d, proof %s", n, got,
-		    err_wire_name(j->fault.err) != NULL ? err_wire_name(j->fault.err) : "OK", j->flags, j->exclusive,
-		    j->note, j->proof != NULL ? j->proof : "none");
+		    err_wire_name(j->fault.err) != NULL ? err_wire_name(j->fault.err) : "OK", j->flags,
+		    j->exclusive, j->note, j->proof != NULL ? j->proof : "none");
 	/* a try is noted exactly where one goes out */
 	if (r->note)
 		assert_true(t->pin->note[j->source].pending);

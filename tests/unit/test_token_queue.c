@@ -199,7 +199,8 @@ use_comes_back_if_the_claim_is_not_written(void **state)
 	case_refuse(c, SIGNET_ERR_LOG_UNAVAILABLE);
 	assert_string_equal(client_error(c, &k), "LogUnavailable");
 	assert_string_equal(client_call(c, &k, CALL_SIGN, "k", case_digest(1)), "");
-	assert_string_equal(client_call(c, &k, CALL_SIGN, "k", case_digest(1)), "PinRequired"); /* it was one */
+	assert_string_equal(
+	    client_call(c, &k, CALL_SIGN, "k", case_digest(1)), "PinRequired"); /* it was one */
 	assert_string_equal(client_call(c, &other, CALL_SIGN_PIN, "k", case_digest(1), CASE_PIN), "");
 	client_close(&k);
 	client_close(&other);
@@ -222,7 +223,8 @@ a_lease_is_its_owners_and_others_pins_wait(void **state)
 	assert_int_equal(c->logins, logins);
 	assert_string_equal(client_call(c, &alice, CALL_SIGN, "k", case_digest(1)), "");
 	assert_string_equal(client_call(c, &alice, CALL_SIGN, "k", case_digest(1)), "");
-	assert_int_equal(broker_token(&c->b, "a")->state, TOKEN_LOCKED); /* spent: logged out with the last one */
+	assert_int_equal(
+	    broker_token(&c->b, "a")->state, TOKEN_LOCKED); /* spent: logged out with the last one */
 	assert_string_equal(client_call(c, &bob, CALL_SIGN_PIN, "k", case_digest(1), CASE_PIN), "");
 	client_close(&alice);
 	client_close(&bob);
@@ -352,7 +354,8 @@ pin_of_impossible_length_costs_no_try_and_says_so(void **state)
 	case_answer(c, 0, &r);
 	reply = client_reply(c, &k);
 	assert_string_equal(json_member_str(reply, "error"), "org.signetd.Token.PinIncorrect");
-	assert_non_null(strstr(json_member_str(json_object_get(reply, "parameters"), "message"), "no try was spent"));
+	assert_non_null(
+	    strstr(json_member_str(json_object_get(reply, "parameters"), "message"), "no try was spent"));
 	assert_int_equal(broker_token(&c->b, "a")->pin->note[PIN_CALL].failures, 0);
 	assert_false(broker_token(&c->b, "a")->pin->note[PIN_CALL].pending);
 	json_decref(reply);
