@@ -85,7 +85,10 @@ enum option_id {
 	    OPT_COUNT
 };
 
-#define TAKES(id) (UINT64_C(1) << OPT_##id)
+/* Which options: a bit each. */
+typedef unsigned __int128 option_set;
+#define TAKES(id) ((option_set)1 << OPT_##id)
+_Static_assert(OPT_COUNT <= 128, "option_set has a bit for each option");
 
 struct ctl {
 	const char *value[OPT_COUNT]; /* NULL: not given; "" for those without argument */
@@ -105,7 +108,7 @@ given(const struct ctl *c, enum option_id id)
 struct verb {
 	const char *name, *sub; /* "token", "list"; sub may be NULL */
 	const char *args, *help;
-	uint64_t takes;
+	option_set takes;
 	int min_args, max_args; /* -1: any number */
 	int (*run)(struct ctl *c);
 };

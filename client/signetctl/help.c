@@ -50,7 +50,7 @@ print_option(FILE *f, const struct option_help *o)
 }
 
 static void
-print_options(FILE *f, uint64_t takes)
+print_options(FILE *f, option_set takes)
 {
 	size_t i;
 
