@@ -24,6 +24,7 @@
 #include "peer.h"
 #include "request.h"
 #include "token.h"
+#include "token_watch.h"
 
 enum {
 	TICK_MS = 20,
@@ -166,6 +167,7 @@ on_hand_over(uv_prepare_t *handle)
 		b->followed = ledger_size(b->log);
 		log_readers_wake(b);
 	}
+	token_watch_turn(b);
 	if (peers_take_turns(b))
 		uv_idle_start(&b->go_on, on_go_on);
 	else

@@ -21,6 +21,7 @@ struct key;
 struct peer;
 struct request;
 struct token;
+struct token_watcher;
 
 struct counters { /* since the start, for status */
 	uint64_t calls, protocol_errors, refusals;
@@ -58,6 +59,8 @@ struct broker {
 	struct request *waiting; /* requests with a deadline */
 	struct log_reader *followers; /* of the log */
 	uint64_t followed;	 /* its size when they were last woken */
+	struct token_watcher *watchers; /* of the tokens */
+	uint64_t changes;	 /* of tokens, numbered while somebody watches */
 	struct erasure *erasures; /* that wait for a second person */
 
 	uv_signal_t on_term, on_int, on_hup;

@@ -6,56 +6,11 @@
 #include "clock.h"
 #include "dispatch.h"
 #include "permit.h"
-#include "token.h"
+#include "token_view.h"
 
 enum { DEFAULT_USES = 1, DEFAULT_SECONDS = 300, ANSWER_MS = 300000 };
 
 /* --- List --- */
-
-static json_t *
-text_or_null(const char *s)
-{
-	return s != NULL && s[0] != '\0' ? json_string(s) : json_null();
-}
-
-static json_t *
-visible_keys(const struct request *r, const struct token *t)
-{
-	json_t *names = json_array();
-
-	for (size_t i = 0; i < t->key_count; i++)
-		if (permit_again(r->broker, r->who, r->method->verb, t->keys[i].conf->name).permitted)
-			json_array_append_new(names, json_string(t->keys[i].conf->name));
-	return names;
-}
-
-/* What is left of an unlocking, where the caller may use it; a standing one has neither count nor end. */
-static void
-add_lease(json_t *o, const struct request *r, const struct token *t)
-{
-	const struct lease *l = &t->lease;
-	char until[CLOCK_TEXT];
-
-	if (!token_lease_serves(t, r->who->peer.uid, 0) || !l->stands || l->stored)
-		return;
-	json_object_set_new(o, "uses", json_integer((json_int_t)l->uses));
-	clock_format(clock_now_us(NULL) + ((int64_t)l->until_ms - (int64_t)uv_now(&r->broker->loop)) * 1000, until);
-	json_object_set_new(o, "until", json_string(until));
-}
-
-static json_t *
-describe(const struct request *r, const struct token *t)
-{
-	json_t *o = json_pack("{s:s,s:s,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:b,s:i,s:i}", "name", t->conf->name, "state",
-	    token_state_name(t), "reason", text_or_null(t->reason), "serial", text_or_null(t->serial), "label",
-	    text_or_null(t->label), "manufacturer", text_or_null(t->manufacturer), "model", text_or_null(t->model),
-	    "holder", text_or_null(t->conf->holder), "keys", visible_keys(r, t), "shared",
-	    t->lease.stands && t->lease.shared, "pinFailures", (int)pin_failures(t->pin), "waiting", (int)t->queued.count);
-
-	if (o != NULL)
-		add_lease(o, r, t);
-	return json_pack("{s:o}", "token", o);
-}
 
 static const struct token *
 nth_token(const struct request *r, size_t n)
@@ -63,7 +18,7 @@ nth_token(const struct request *r, size_t n)
 	for (size_t i = 0; i < r->broker->token_count; i++) {
 		const struct token *t = r->broker->tokens[i];
 
-		if (permit_on_token(r->broker, r->who, r->method->verb, t).permitted && n-- == 0)
+		if (token_view_permitted(r, t) && n-- == 0)
 			return t;
 	}
 	return NULL;
@@ -86,10 +41,10 @@ list_all(struct request *r)
 		return;
 	}
 	for (size_t n = 1; (next = nth_token(r, n)) != NULL; n++) {
-		request_continue(r, describe(r, t));
+		request_continue(r, token_view(r, t));
 		t = next;
 	}
-	request_reply(r, describe(r, t));
+	request_reply(r, token_view(r, t));
 }
 
 void
@@ -107,7 +62,7 @@ method_token_list(struct request *r)
 	if (t == NULL)
 		request_fail(r, &f);
 	else
-		request_reply(r, describe(r, t));
+		request_reply(r, token_view(r, t));
 }
 
 /* --- Unlock and Lock: one job, one reply --- */

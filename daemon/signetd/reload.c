@@ -10,6 +10,7 @@
 #include "broker.h"
 #include "journal.h"
 #include "token.h"
+#include "token_watch.h"
 
 static bool
 same(const char *a, const char *b)
@@ -137,6 +138,7 @@ take_over(struct broker *b, struct config *c, struct plan *p, json_t *changed)
 			json_array_append_new(changed, json_string(p->tokens[i]->conf->name));
 			token_start(p->tokens[i]); /* finds its token owned until the old worker is gone, and tries again */
 		}
+	token_watch_reload(b);
 	free(p->fresh);
 	free(old);
 	config_unref(before);

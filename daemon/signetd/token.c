@@ -367,9 +367,18 @@ token_on_hung(struct token *t)
 
 /* --- information --- */
 
+static bool
+same_key(const struct wire_key *a, const struct wire_key *b)
+{
+	return a->state == b->state && a->algorithm == b->algorithm && a->cert_count == b->cert_count &&
+	       memcmp(a->cert_hash, b->cert_hash, sizeof(a->cert_hash)) == 0;
+}
+
 static void
 take_key_info(struct key *k, struct wire_key *from)
 {
+	if (!same_key(&k->info, from))
+		k->token->infos++;
 	free(k->info.certs);
 	k->info = *from;
 	from->certs = NULL; /* taken */
@@ -380,6 +389,8 @@ take_key_info(struct key *k, struct wire_key *from)
 static bool
 take_identity(struct token *t, const struct wire_info *info)
 {
+	if (strcmp(t->serial, info->serial) != 0 || strcmp(t->label, info->label) != 0)
+		t->infos++;
 	snprintf(t->serial, sizeof(t->serial), "%s", info->serial);
 	snprintf(t->label, sizeof(t->label), "%s", info->label);
 	snprintf(t->manufacturer, sizeof(t->manufacturer), "%s", info->manufacturer);

@@ -40,6 +40,14 @@ struct lease {
 	uint64_t batch;	    /* only jobs of this batch; 0: any */
 };
 
+struct token_face { /* of a token: what a watcher is told of it when it changes */
+	enum token_state state;
+	bool stands, shared;
+	uint64_t lease, infos;
+	unsigned pin_failures;
+	char reason[256];
+};
+
 struct token {
 	struct broker *broker;
 	struct config *config; /* a reference; conf and keys point into it */
@@ -83,6 +91,10 @@ struct token {
 	char logged[16]; /* state in the last `token` entry, and how many since when: replugs are folded */
 	unsigned logged_count;
 	uint64_t logged_since_ms, unlogged;
+
+	uint64_t infos;		/* counts changes of what it shows of itself and its keys */
+	uint64_t change;	/* number of its last change that watchers were told of; 0: none yet */
+	struct token_face face; /* as it was then */
 
 	uint64_t signatures, failures, worker_starts; /* for status */
 };
