@@ -17,6 +17,7 @@
 
 #include "broker.h"
 #include "dispatch.h"
+#include "permit.h"
 #include "token_view.h"
 
 struct told {
@@ -226,11 +227,36 @@ on_resume(struct request *r)
 	tell(r->state);
 }
 
+static bool
+sees_any(const struct request *r)
+{
+	for (size_t i = 0; i < r->broker->token_count; i++)
+		if (token_view_permitted(r, r->broker->tokens[i]))
+			return true;
+	return false;
+}
+
+/* Whoever may see nothing is refused as by List; his refusal is noted. */
+static bool
+permit(struct request *r)
+{
+	struct fault f;
+
+	if (sees_any(r))
+		return true;
+	(void)permit_token(r->broker, r->who, r->method, "", &f);
+	fault_set(&f, SIGNET_ERR_TOKEN_NOT_FOUND, "", "there is no token that you may use");
+	request_fail(r, &f);
+	return false;
+}
+
 void
 method_token_watch(struct request *r)
 {
 	struct token_watcher *w;
 
+	if (!permit(r))
+		return;
 	if (!r->call.more || r->call.oneway) {
 		request_fail_with(r, SIGNET_ERR_EXPECTED_MORE, NULL, "%s", "");
 		return;
