@@ -9,18 +9,6 @@
 #include "ledger/merkle.h"
 #include "unit.h"
 
-#if defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-/* libuv closes by bare system calls: to the sanitizer two files with one number are one, and open() races with itself. */
-const char *__tsan_default_suppressions(void);
-const char *
-__tsan_default_suppressions(void)
-{
-	return "race:epoll_create1\nrace:eventfd\n";
-}
-#endif
-#endif
-
 static int64_t
 now_us(void *arg)
 {
