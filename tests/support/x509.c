@@ -38,6 +38,36 @@ pad(X509 *x509, int bytes)
 	free(text);
 }
 
+static void
+extend(X509 *x509, int nid, const char *value)
+{
+	X509_EXTENSION *e = value == NULL ? NULL : X509V3_EXT_conf_nid(NULL, NULL, nid, value);
+
+	if (value == NULL)
+		return;
+	assert_non_null(e);
+	assert_int_equal(X509_add_ext(x509, e, -1), 1);
+	X509_EXTENSION_free(e);
+}
+
+EVP_PKEY *
+x509_key_of(const char *algorithm)
+{
+	EVP_PKEY *key = NULL;
+
+	if (strncmp(algorithm, "rsa-", 4) == 0)
+		key = EVP_PKEY_Q_keygen(NULL, NULL, "RSA", (size_t)atoi(algorithm + 4));
+	else if (strcmp(algorithm, "ed25519") == 0)
+		key = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
+	else
+		key = EVP_PKEY_Q_keygen(NULL, NULL, "EC",
+		    strcmp(algorithm, "p-256") == 0   ? "P-256"
+		    : strcmp(algorithm, "p-384") == 0 ? "P-384"
+						      : "P-521");
+	assert_non_null(key);
+	return key;
+}
+
 X509 *
 x509_make(const struct x509_plan *plan)
 {
@@ -55,6 +85,9 @@ x509_make(const struct x509_plan *plan)
 	assert_int_equal(X509_set_pubkey(x509, plan->key), 1);
 	if (plan->padding > 0)
 		pad(x509, plan->padding);
-	assert_true(X509_sign(x509, plan->signer, EVP_sha256()) > 0);
+	extend(x509, NID_basic_constraints, plan->constraints);
+	extend(x509, NID_key_usage, plan->usage);
+	extend(x509, NID_ext_key_usage, plan->purpose);
+	assert_true(X509_sign(x509, plan->signer, EVP_PKEY_get_base_id(plan->signer) == EVP_PKEY_ED25519 ? NULL : EVP_sha256()) > 0);
 	return x509;
 }
