@@ -76,7 +76,8 @@ enum exit_code {
 	OPTION(FILE, 0, "file", N_("FILE"), N_("entries about this file: a document, a signature or a receipt")) \
 	OPTION(TITLES, 0, "titles", NULL, N_("with the texts behind the hashes, as far as you may read them")) \
 	OPTION(FORMAT, 0, "format", N_("NAME"), N_("jsonl (default) or csv"))                                \
-	OPTION(FROM_CHECKPOINT, 0, "from-checkpoint", N_("FILE"), N_("verify only what came after this remembered checkpoint"))
+	OPTION(FROM_CHECKPOINT, 0, "from-checkpoint", N_("FILE"), N_("verify only what came after this remembered checkpoint")) \
+	OPTION(CONFIG, 0, "config", N_("FILE"), N_("the daemon's configuration file"))
 
 enum option_id {
 #define OPTION_ID(id, letter, name, arg, help) OPT_##id,
@@ -171,5 +172,6 @@ int verb_sign(struct ctl *c);
 int verb_verify(struct ctl *c);
 int verb_collect(struct ctl *c);
 int verb_call(struct ctl *c);
+int verb_doctor(struct ctl *c);
 
 #endif

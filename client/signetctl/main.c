@@ -31,6 +31,8 @@
 const struct verb verbs[] = {
     {"status", NULL, "", N_("how the daemon and its tokens are"), TAKES_ALWAYS, 0, 0, verb_status},
     {"reload", NULL, "", N_("make the daemon read its configuration again"), TAKES_ALWAYS, 0, 0, verb_reload},
+    {"doctor", NULL, "", N_("what is wrong on this machine, and what to do about it"),
+	TAKES_ALWAYS | TAKES(CONFIG), 0, 0, verb_doctor},
     {"keys", NULL, N_("[NAME]"), N_("the keys that you may see"), TAKES_ALWAYS, 0, 1, verb_keys},
     {"token", "list", N_("[NAME]"), N_("the tokens that you may see"), TAKES_ALWAYS, 0, 1, verb_token_list},
     {"token", "unlock", N_("[NAME]"), N_("give a token its PIN, for some signatures"), TAKES_UNLOCK, 0, 1,

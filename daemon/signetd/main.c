@@ -11,6 +11,7 @@
 
 #include "base/json.h"
 #include "broker.h"
+#include "config_describe.h"
 #include "journal.h"
 
 static const char usage[] = "Usage: signetd [--config FILE]\n"
@@ -18,6 +19,7 @@ static const char usage[] = "Usage: signetd [--config FILE]\n"
 			    "\n"
 			    "  -c, --config FILE  default /etc/signet/signetd.conf, then FILE.d/*.conf\n"
 			    "  -t, --check        read the configuration, say what is wrong, and exit\n"
+			    "  -j, --json         with --check: print what was read, for programs\n"
 			    "      --version\n"
 			    "      --help\n";
 
@@ -38,18 +40,32 @@ limit_process(void)
 }
 
 static int
-check(const char *path)
+print_config(const struct config *c, const char *path)
+{
+	json_t *described = config_describe(c, path);
+	int failed = described == NULL || json_dumpf(described, stdout, JSON_COMPACT) != 0 || putchar('\n') == EOF;
+
+	json_decref(described);
+	return failed;
+}
+
+static int
+check(const char *path, bool as_json)
 {
 	struct config *c = NULL;
 	char why[512];
+	int code = 0;
 
 	if (config_load(&c, path, why, sizeof(why)) != SIGNET_OK) {
 		fprintf(stderr, "signetd: %s\n", why);
 		return 1;
 	}
-	printf("%s: %zu tokens, %zu keys, %zu rules\n", path, c->token_count, c->key_count, c->policy->rule_count);
+	if (as_json)
+		code = print_config(c, path);
+	else
+		printf("%s: %zu tokens, %zu keys, %zu rules\n", path, c->token_count, c->key_count, c->policy->rule_count);
 	config_unref(c);
-	return 0;
+	return code;
 }
 
 static int
@@ -70,21 +86,24 @@ int
 main(int argc, char **argv)
 {
 	static const struct option options[] = {{"config", required_argument, NULL, 'c'},
-	    {"check", no_argument, NULL, 't'}, {"version", no_argument, NULL, 'V'}, {"help", no_argument, NULL, 'h'},
+	    {"check", no_argument, NULL, 't'}, {"json", no_argument, NULL, 'j'}, {"version", no_argument, NULL, 'V'}, {"help", no_argument, NULL, 'h'},
 	    {NULL, 0, NULL, 0}};
 	const char *path = "/etc/signet/signetd.conf";
-	bool only_check = false;
+	bool only_check = false, as_json = false;
 	int c;
 
 	json_wipe_freed_memory();
 	journal_open();
-	while ((c = getopt_long(argc, argv, "c:t", options, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "c:tj", options, NULL)) != -1) {
 		switch (c) {
 		case 'c':
 			path = optarg;
 			break;
 		case 't':
 			only_check = true;
+			break;
+		case 'j':
+			as_json = true;
 			break;
 		case 'V':
 			puts("signetd " SIGNET_VERSION);
@@ -101,5 +120,5 @@ main(int argc, char **argv)
 		fputs(usage, stderr);
 		return 2;
 	}
-	return only_check ? check(path) : serve(path);
+	return only_check ? check(path, as_json) : serve(path);
 }

@@ -74,12 +74,12 @@ method_status(struct request *r)
 	for (size_t i = 0; i < b->token_count; i++)
 		json_array_append_new(tokens, describe_token(b->tokens[i]));
 	clock_format(b->started_us, started);
-	request_reply(r, json_pack("{s:s,s:i,s:s,s:I,s:i,s:I,s:I,s:I,s:s,s:b,s:o,s:o,s:o,s:o}", "version", SIGNET_VERSION,
+	request_reply(r, json_pack("{s:s,s:i,s:s,s:I,s:i,s:I,s:I,s:I,s:s,s:b,s:o,s:s,s:o,s:o,s:o}", "version", SIGNET_VERSION,
 			     "pid", (int)getpid(), "started", started, "uptimeSeconds",
 			     (json_int_t)((now - b->started_us) / 1000000), "connections", (int)b->peer_count, "calls",
 			     (json_int_t)b->counters.calls, "protocolErrors", (json_int_t)b->counters.protocol_errors,
 			     "refusals", (json_int_t)b->counters.refusals, "clock", clock_state(NULL), "sandbox",
-			     b->config->sandbox, "config", config_hash(b), "log", describe_log(b), "tokens", tokens, "warnings", warnings_list(b)));
+			     b->config->sandbox, "config", config_hash(b), "configPath", b->config_path, "log", describe_log(b), "tokens", tokens, "warnings", warnings_list(b)));
 }
 
 void
