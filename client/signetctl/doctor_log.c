@@ -9,7 +9,14 @@
 
 #include "doctor.h"
 
-enum { STALE_HOURS = 24 };
+enum { STALE_HOURS = 24, FRESH_SECONDS = 3600 };
+
+/* A daemon that was started a moment ago has published nothing yet. */
+static bool
+is_fresh(const struct doctor *d)
+{
+	return d->status != NULL && json_integer_value(json_object_get(d->status, "uptimeSeconds")) < FRESH_SECONDS;
+}
 
 static void
 look_at_daemon(struct doctor *d, const json_t *log)
@@ -62,7 +69,8 @@ look_at_published(struct doctor *d, const char *folder)
 		return;
 	}
 	if (code != 0) {
-		found(d, FOUND_WARN, _("the journal of signetd says why"), _("%s has no checkpoint: the log was not published yet"), folder);
+		found(d, is_fresh(d) ? FOUND_OK : FOUND_WARN, is_fresh(d) ? NULL : _("the journal of signetd says why"),
+		    _("%s has no checkpoint: the log was not published yet"), folder);
 		return;
 	}
 	hours = (long long)(time(NULL) - when) / 3600;
