@@ -194,6 +194,8 @@ key_read(struct search *f, const char *uri)
 		state = judge_key(f);
 	if (f->cert != NULL && state == WIRE_KEY_FOUND)
 		err = cert_chain(f->info, f->cert, f->certs);
+	if (err == SIGNET_OK && state == WIRE_KEY_FOUND)
+		container_prepare(f->key, f->info);
 	EVP_PKEY_free(f->object);
 	f->key->state = f->info->state = state;
 	f->info->algorithm = f->key->algorithm;

@@ -20,8 +20,8 @@
 
 enum {
 	JOIN_US = 1000,
-	OUT_MAX = 64 * 1024,
-	OUT_FULL = OUT_MAX - 2 * WIRE_JOB_MAX, /* a result more would still fit */
+	OUT_FULL = 64 * 1024,
+	OUT_MAX = OUT_FULL + WIRE_CMS_MAX + 2 * WIRE_JOB_MAX, /* a result more still fits */
 };
 
 static _Noreturn void
@@ -115,6 +115,7 @@ void
 lane_serve(struct lane *l)
 {
 	buf_init(&l->out, OUT_MAX);
+	buf_init(&l->container, WIRE_CMS_MAX);
 	memset(l->usual_us, 0xff, sizeof(l->usual_us));
 	for (;;) {
 		ssize_t n = recv(l->fd, l->in + l->in_len, sizeof(l->in) - l->in_len, 0);

@@ -56,7 +56,7 @@ receive_config(void)
 
 /* Certificates first: libp11 closes every session there is when it gives its slots back. */
 static uint8_t
-read_token(struct token *t, struct wire_info *info)
+read_token(struct token *t, struct wire_info *info, struct token_certs *issuers)
 {
 	struct token_certs certs;
 	signet_err err;
@@ -65,6 +65,7 @@ read_token(struct token *t, struct wire_info *info)
 	err = certs_read(&certs, t, info->reason, sizeof(info->reason));
 	if (err != SIGNET_OK)
 		return WIRE_BROKEN;
+	issuers_append(&certs, issuers);
 	rv = t->p11->C_OpenSession(t->slot, CKF_SERIAL_SESSION, NULL, NULL, &t->anchor);
 	if (rv == CKR_OK)
 		err = keys_read(t, info, &certs);
@@ -80,8 +81,10 @@ set_up(struct token *t, struct wire_info *info)
 	const struct wire_config *c = t->config;
 	char *reason = info->reason;
 	size_t size = sizeof(info->reason);
+	struct token_certs issuers;
 	uint8_t presence;
 
+	issuers_read(&issuers, c); /* while their files can still be opened */
 	if (c->confine && !confine_files(c, reason, size))
 		return WIRE_BROKEN;
 	t->p11 = module_load(c->module, c->lanes == 1, reason, size);
@@ -94,7 +97,7 @@ set_up(struct token *t, struct wire_info *info)
 		return presence;
 	info_describe(info, &t->about);
 	presence = token_lock(t, reason, size);
-	return presence == WIRE_PRESENT ? read_token(t, info) : presence;
+	return presence == WIRE_PRESENT ? read_token(t, info, &issuers) : presence;
 }
 
 static void

@@ -226,9 +226,9 @@ sign_once(struct lane *l, struct wire_job *j, struct sign_input *in, struct wire
 	return err;
 }
 
-/* Refusals that need no token. */
+/* Refusals that need no token, and what is to be signed. */
 static signet_err
-sign_refuse(struct lane *l, const struct wire_job *j, struct sign_input *in, struct wire_result *r)
+sign_refuse(struct lane *l, struct wire_job *j, struct sign_input *in, struct cms **cms, struct wire_result *r)
 {
 	struct token *t = l->token;
 	signet_err err;
@@ -237,6 +237,9 @@ sign_refuse(struct lane *l, const struct wire_job *j, struct sign_input *in, str
 		return job_fail(r, SIGNET_ERR_KEY_NOT_FOUND, "find", CKR_OK);
 	if (t->keys[j->key].state != WIRE_KEY_FOUND)
 		return job_fail(r, SIGNET_ERR_UNSUPPORTED, "find", CKR_OK);
+	err = container_begin(l, j, cms, r);
+	if (err != SIGNET_OK)
+		return err;
 	err = sign_prepare(in, &t->keys[j->key], j->scheme, &j->digest);
 	if (err != SIGNET_OK)
 		return job_fail(r, err, "sign", CKR_OK);
@@ -249,12 +252,17 @@ void
 sign_job(struct lane *l, struct wire_job *j, struct wire_result *r)
 {
 	struct sign_input in;
-	signet_err err = sign_refuse(l, j, &in, r);
+	struct cms *cms = NULL;
+	signet_err err = sign_refuse(l, j, &in, &cms, r);
 
 	if (err == SIGNET_OK && (j->flags & WIRE_WITH_PIN) != 0)
 		err = login_with(l->token, j->pin_in, j->flags, r);
 	if (err == SIGNET_OK)
 		err = sign_once(l, j, &in, r);
+	if (err == SIGNET_OK && cms != NULL)
+		err = container_finish(l, cms, r);
+	else
+		cms_free(cms);
 	/* the lease is spent whether or not a signature came of it; where ending it fails, the process ends */
 	if ((j->flags & WIRE_THEN_LOGOUT) != 0 && login_end(l->token, r) != SIGNET_OK && err == SIGNET_OK) {
 		r->err = SIGNET_OK; /* the signature is good: the answer is that, and fatal */

@@ -144,6 +144,9 @@ wire_put_config(struct buf *out, const struct wire_config *c)
 	buf_u16(out, c->path_count);
 	for (size_t i = 0; i < c->path_count; i++)
 		put_text(out, c->paths[i]);
+	buf_u16(out, c->issuer_count);
+	for (size_t i = 0; i < c->issuer_count; i++)
+		put_text(out, c->issuers[i]);
 	buf_u16(out, c->key_count);
 	for (size_t i = 0; i < c->key_count; i++)
 		put_text(out, c->uri[i]);
@@ -168,6 +171,9 @@ wire_get_config(struct wire_config *c, const uint8_t *frame, size_t len)
 	c->path_count = get_count(&in, WIRE_PATHS_MAX);
 	for (size_t i = 0; i < c->path_count; i++)
 		get_text(&in, c->paths[i], sizeof(c->paths[i]));
+	c->issuer_count = get_count(&in, WIRE_PATHS_MAX);
+	for (size_t i = 0; i < c->issuer_count; i++)
+		get_text(&in, c->issuers[i], sizeof(c->issuers[i]));
 	c->key_count = get_count(&in, WIRE_KEYS_MAX);
 	for (size_t i = 0; i < c->key_count; i++)
 		get_text(&in, c->uri[i], sizeof(c->uri[i]));
@@ -187,6 +193,8 @@ put_key(struct buf *out, const struct wire_key *k)
 	put_text(out, k->cert_serial);
 	buf_put(out, k->cert_hash, sizeof(k->cert_hash));
 	put_text(out, k->reason);
+	buf_u32(out, k->cms_room);
+	buf_u32(out, k->tst_room);
 	buf_u8(out, k->cert_count);
 	for (size_t i = 0; i < k->cert_count; i++)
 		buf_bytes16(out, k->certs[i].der, k->certs[i].len);
@@ -233,6 +241,10 @@ get_key(struct cursor *c, struct wire_key *k)
 	if (hash != NULL)
 		memcpy(k->cert_hash, hash, sizeof(k->cert_hash));
 	get_text(c, k->reason, sizeof(k->reason));
+	k->cms_room = cur_u32(c);
+	k->tst_room = cur_u32(c);
+	if (k->cms_room > WIRE_CMS_MAX || k->tst_room > WIRE_CMS_MAX)
+		c->failed = true;
 	get_certs(c, k);
 }
 
@@ -306,6 +318,31 @@ put_pin(struct buf *out, const struct secret *pin)
 		buf_bytes16(out, secret_bytes(pin), secret_len(pin));
 }
 
+static void
+put_stamp(struct buf *out, const struct wire_stamp *s)
+{
+	assert(s->nonce_len <= WIRE_NONCE_MAX);
+	put_text(out, s->policy);
+	buf_u32(out, s->accuracy_ms);
+	buf_u8(out, s->cert_req);
+	buf_put(out, s->serial, sizeof(s->serial));
+	buf_u8(out, s->nonce_len);
+	buf_put(out, s->nonce, s->nonce_len);
+}
+
+/* What follows depends on the format: a bare signature has nothing more. */
+static void
+put_format(struct buf *out, const struct wire_job *j)
+{
+	buf_u8(out, j->format);
+	if (j->format == WIRE_RAW)
+		return;
+	buf_u8(out, j->commitment);
+	buf_u64(out, (uint64_t)j->time_us);
+	if (j->format == WIRE_TST)
+		put_stamp(out, &j->stamp);
+}
+
 void
 wire_put_job(struct buf *out, const struct wire_job *j)
 {
@@ -315,6 +352,7 @@ wire_put_job(struct buf *out, const struct wire_job *j)
 	buf_u8(out, j->flags);
 	buf_u16(out, j->key);
 	buf_u8(out, j->scheme);
+	put_format(out, j);
 	buf_u8(out, (uint8_t)j->digest.alg);
 	buf_put(out, j->digest.bytes, digest_size(j->digest.alg));
 	put_pin(out, j->pin);
@@ -340,6 +378,40 @@ get_pin(struct cursor *c, uint8_t *frame, size_t len, struct secret **pin)
 }
 
 static void
+get_bytes(struct cursor *c, uint8_t *out, size_t n)
+{
+	const uint8_t *bytes = cur_take(c, n);
+
+	if (bytes != NULL)
+		memcpy(out, bytes, n);
+}
+
+static void
+get_stamp(struct cursor *c, struct wire_stamp *s)
+{
+	get_text(c, s->policy, sizeof(s->policy));
+	s->accuracy_ms = cur_u32(c);
+	s->cert_req = get_within(c, 0, 1);
+	get_bytes(c, s->serial, sizeof(s->serial));
+	s->nonce_len = get_within(c, 0, WIRE_NONCE_MAX);
+	get_bytes(c, s->nonce, c->failed ? 0 : s->nonce_len);
+	if ((s->serial[0] & 0x80) != 0)
+		c->failed = true; /* it would be negative */
+}
+
+static void
+get_format(struct cursor *c, struct wire_job *j)
+{
+	j->format = get_within(c, WIRE_RAW, WIRE_TST);
+	if (c->failed || j->format == WIRE_RAW)
+		return;
+	j->commitment = get_within(c, WIRE_COMMITMENT_NONE, WIRE_COMMITMENT_ORIGIN);
+	j->time_us = (int64_t)cur_u64(c);
+	if (j->format == WIRE_TST)
+		get_stamp(c, &j->stamp);
+}
+
+static void
 get_digest(struct cursor *c, struct digest *d, bool wanted)
 {
 	const uint8_t *bytes;
@@ -361,7 +433,7 @@ job_is_sound(const struct wire_job *j)
 		return false;
 	if (sign)
 		return j->key < WIRE_KEYS_MAX && j->scheme >= WIRE_PKCS1 && j->scheme <= WIRE_EDDSA;
-	return j->key == 0 && j->scheme == 0;
+	return j->key == 0 && j->scheme == 0 && j->format == WIRE_RAW;
 }
 
 /* Only a login of its own or one within a signature carries a PIN. */
@@ -389,6 +461,7 @@ wire_get_job(struct wire_job *j, uint8_t *frame, size_t len)
 	j->flags = cur_u8(&in);
 	j->key = cur_u16(&in);
 	j->scheme = cur_u8(&in);
+	get_format(&in, j);
 	get_digest(&in, &j->digest, j->type == WIRE_SIGN);
 	if (in.failed) {
 		wipe(frame, len);
@@ -416,7 +489,7 @@ wire_put_result(struct buf *out, const struct wire_result *r)
 {
 	size_t at = frame_begin(out, WIRE_RESULT);
 
-	assert(r->sig_len <= WIRE_SIG_MAX);
+	assert(r->sig_len <= WIRE_SIG_MAX && r->cms_len <= WIRE_CMS_MAX);
 	buf_u32(out, r->job);
 	buf_u16(out, r->err);
 	buf_u8(out, r->login);
@@ -427,6 +500,9 @@ wire_put_result(struct buf *out, const struct wire_result *r)
 	buf_u32(out, r->flags);
 	buf_u32(out, r->work_us);
 	buf_bytes16(out, r->sig, r->sig_len);
+	buf_u32(out, r->cms_len);
+	if (r->cms_len > 0)
+		buf_put(out, r->cms, r->cms_len);
 	frame_end(out, at);
 }
 
@@ -458,7 +534,9 @@ wire_get_result(struct wire_result *r, const uint8_t *frame, size_t len)
 	r->flags = cur_u32(&in);
 	r->work_us = cur_u32(&in);
 	sig = cur_bytes16(&in, &n);
-	if (sig == NULL || n > WIRE_SIG_MAX || !cur_done(&in))
+	r->cms_len = cur_u32(&in);
+	r->cms = r->cms_len <= WIRE_CMS_MAX ? cur_take(&in, r->cms_len) : NULL;
+	if (sig == NULL || n > WIRE_SIG_MAX || r->cms == NULL || !cur_done(&in))
 		return SIGNET_ERR_PROTOCOL;
 	memcpy(r->sig, sig, n);
 	r->sig_len = (uint16_t)n;

@@ -35,6 +35,10 @@ enum {
 	WIRE_ENV_MAX = 16,
 	WIRE_PATH_SIZE = 1024,
 	WIRE_SIG_MAX = 512, /* RSA 4096 */
+	WIRE_CMS_MAX = 96 * 1024, /* what format/cms.h makes (CMS_MAX) */
+	WIRE_SERIAL_SIZE = 20,
+	WIRE_NONCE_MAX = 32,
+	WIRE_POLICY_SIZE = 65,
 };
 
 enum wire_type {
@@ -52,6 +56,10 @@ enum wire_verify { WIRE_VERIFY_ALWAYS, WIRE_VERIFY_FIRST };
 /* Signature schemes; the numbers are the wire's. */
 enum wire_scheme { WIRE_PKCS1 = 1, WIRE_PSS, WIRE_ECDSA, WIRE_EDDSA };
 
+/* What is made of a signature; the numbers are those of format/cms.h. */
+enum wire_format { WIRE_RAW, WIRE_CADES, WIRE_PADES, WIRE_TST };
+enum wire_commitment { WIRE_COMMITMENT_NONE, WIRE_COMMITMENT_APPROVAL, WIRE_COMMITMENT_ORIGIN };
+
 struct wire_config {
 	char module[WIRE_PATH_SIZE]; /* absolute path */
 	char serial[64];	     /* "" if the label decides; compared without trailing blanks */
@@ -60,6 +68,8 @@ struct wire_config {
 	uint8_t lanes, verify, confine; /* confine 0: sandbox = off */
 	uint16_t path_count;
 	char paths[WIRE_PATHS_MAX][WIRE_PATH_SIZE]; /* may be written; everything else is read-only or hidden */
+	uint16_t issuer_count;
+	char issuers[WIRE_PATHS_MAX][WIRE_PATH_SIZE]; /* files of certificates, PEM: for chains that the token lacks */
 	uint16_t key_count;
 	char uri[WIRE_KEYS_MAX][512]; /* RFC 7512, checked by the configuration */
 };
@@ -89,6 +99,7 @@ struct wire_key {
 	char cert_serial[48];	 /* hex */
 	uint8_t cert_hash[32];	 /* SHA-256 of the DER */
 	char reason[128];	 /* why it is unusable */
+	uint32_t cms_room, tst_room; /* no CMS of level b, no time-stamp is longer; 0: it makes none */
 	uint8_t cert_count;
 	struct wire_cert *certs; /* cert_count of them, heap, owned */
 };
@@ -110,13 +121,27 @@ enum wire_job_flags {
 	WIRE_RESTORE = 8,   /* if this PIN is wrong, log in again with the kept one (unless CKF_USER_PIN_FINAL_TRY) */
 };
 
+/* WIRE_TST: what the token says beside the imprint, which is the job's digest. */
+struct wire_stamp {
+	char policy[WIRE_POLICY_SIZE]; /* OID in dots */
+	uint32_t accuracy_ms;	       /* 0: not stated */
+	uint8_t cert_req;
+	uint8_t serial[WIRE_SERIAL_SIZE];
+	uint8_t nonce_len; /* 0: none */
+	uint8_t nonce[WIRE_NONCE_MAX];
+};
+
 struct wire_job {
 	uint8_t type; /* WIRE_SIGN, LOGIN, LOGOUT, PROBE */
 	uint32_t job;
 	uint8_t flags;
 	uint16_t key;	/* index into wire_config.uri */
 	uint8_t scheme; /* enum wire_scheme */
-	struct digest digest;
+	uint8_t format; /* enum wire_format */
+	uint8_t commitment; /* WIRE_CADES, WIRE_PADES: enum wire_commitment */
+	int64_t time_us;    /* all but WIRE_RAW: what it says of the time; since 1970 */
+	struct wire_stamp stamp; /* WIRE_TST */
+	struct digest digest; /* of the document */
 	const struct secret *pin; /* encode: borrowed, NULL without PIN */
 	struct secret *pin_in;	  /* decode: owned by the receiver, who calls wire_job_done */
 };
@@ -146,9 +171,11 @@ struct wire_result {
 	 */
 	uint8_t fatal;
 	uint32_t rv;	    /* CK_RV that decided, 0 if none */
-	char stage[16];	    /* "login", "find", "sign", "verify", "logout", "probe"; "" if OK */
+	char stage[16];	    /* "login", "find", "sign", "verify", "format", "logout", "probe"; "" if OK */
 	uint32_t flags;	    /* CKF_* after a login or probe, else the last known */
 	uint32_t work_us;   /* time spent in this job */
+	const uint8_t *cms; /* all but WIRE_RAW: the whole, DER; borrowed from the lane or the frame */
+	uint32_t cms_len;
 	uint16_t sig_len;
 	uint8_t sig[WIRE_SIG_MAX]; /* RSA: modulus size; ECDSA: DER; Ed25519: 64 bytes */
 };

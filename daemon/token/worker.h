@@ -19,6 +19,7 @@
 #include <p11-kit/pkcs11.h>
 #include <p11-kit/uri.h>
 
+#include "format/cms.h"
 #include "token/ckr.h"
 #include "token/wire.h"
 
@@ -30,6 +31,7 @@ struct token_key {
 	uint16_t bits;
 	P11KitUri *uri;
 	EVP_PKEY *public; /* NULL unless the state is WIRE_KEY_FOUND */
+	struct cms_signer *signer; /* NULL: it has no certificate, or makes bare signatures only */
 	_Atomic(CK_OBJECT_HANDLE) handle; /* of the private key; CK_INVALID_HANDLE: not looked up since the login */
 	atomic_bool always_auth;	  /* CKA_ALWAYS_AUTHENTICATE; known together with `handle` */
 };
@@ -67,7 +69,7 @@ struct lane {
 	struct verifier verifiers[WIRE_KEYS_MAX];
 	uint32_t usual_us[WIRE_KEYS_MAX]; /* what a signature took last; UINT32_MAX: not known yet */
 	uint32_t waited_us; /* how long the oldest result in `out` has waited */
-	struct buf out;
+	struct buf out, container; /* results; the CMS of the one being made */
 	size_t in_len;
 	uint8_t in[16 * WIRE_JOB_MAX];
 };
@@ -107,6 +109,11 @@ struct token_certs {
 };
 must_check signet_err certs_read(struct token_certs *c, const struct token *t, char *reason, size_t size);
 void certs_done(struct token_certs *c);
+
+/* issuers.c: those of authorities, from files */
+void issuers_read(struct token_certs *c, const struct wire_config *config);
+/* Behind those of the token; `from` is empty afterwards. */
+void issuers_append(struct token_certs *to, struct token_certs *from);
 
 /* cert.c: one certificate. False, with k->reason, where it cannot be stated. */
 must_check bool cert_describe(struct wire_key *k, X509 *own);
@@ -161,6 +168,14 @@ void sign_job(struct lane *l, struct wire_job *j, struct wire_result *r);
 /* verify.c */
 must_check bool verify_signature(struct lane *l, size_t key, uint8_t scheme, const struct digest *d,
     const struct sign_input *in, const uint8_t *sig, size_t len);
+
+/* container.c: what is made around a signature */
+/* Signer and room for key and broker, from the chain in `info`. Where none can be made, both stay empty. */
+void container_prepare(struct token_key *k, struct wire_key *info);
+/* Step 1: j->digest becomes that of the signed attributes. *out stays NULL for a bare signature. */
+must_check signet_err container_begin(struct lane *l, struct wire_job *j, struct cms **out, struct wire_result *r);
+/* Step 2, around r->sig. Takes `c`. */
+must_check signet_err container_finish(struct lane *l, struct cms *c, struct wire_result *r);
 
 /* job.c */
 void job_run(struct lane *l, struct wire_job *j, struct wire_result *r);

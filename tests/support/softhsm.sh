@@ -11,6 +11,7 @@
 #   rsa 01   rsa4096 02   p256 03   p384 04   p521 05   ed 06
 #   bare 07  P-256 without a certificate
 #   auth 0a  P-256, CKA_ALWAYS_AUTHENTICATE
+#   clock 0b P-256 of a time-stamp authority: its certificate is for that alone
 #   weak 08  RSA 1024; k1 09 secp256k1: never to be used, neither certificate nor .pem
 #
 # Use it with SOFTHSM2_CONF=DIR/softhsm2.conf.
@@ -60,10 +61,11 @@ key() {
 	openssl pkey -pubin -inform DER -in "$work/$1.der" -out "$dir/$1.pem"
 }
 
-# cert NAME ID: for the key of that name
+# cert NAME ID [EXTENSION]: for the key of that name
 cert() {
+	echo "${3:-}" >"$work/extensions"
 	openssl x509 -req -in "$work/any.csr" -CA "$work/ca.pem" -CAkey "$work/ca.key" -force_pubkey "$dir/$1.pem" \
-		-set_serial "0x$2" -days 30 -outform DER -out "$dir/$1.crt" 2>/dev/null
+		-set_serial "0x$2" -days 30 -extfile "$work/extensions" -outform DER -out "$dir/$1.crt" 2>/dev/null
 	tool --write-object "$dir/$1.crt" --type cert --id "$2" --label "$1"
 }
 
@@ -82,6 +84,7 @@ key p521 05 EC:secp521r1 && cert p521 05
 key ed 06 EC:edwards25519 && cert ed 06
 key bare 07 EC:prime256v1
 key auth 0a EC:prime256v1 --always-auth && cert auth 0a
+key clock 0b EC:prime256v1 && cert clock 0b extendedKeyUsage=critical,timeStamping
 key weak 08 rsa:1024
 key k1 09 EC:secp256k1
 rm -f "$dir/weak.pem"

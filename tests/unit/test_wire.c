@@ -109,6 +109,8 @@ some_result(void)
 	r.work_us = 1234;
 	r.sig_len = WIRE_SIG_MAX;
 	memset(r.sig, 0xa5, sizeof(r.sig));
+	r.cms = (const uint8_t *)"whole";
+	r.cms_len = 5;
 	return r;
 }
 
@@ -285,6 +287,102 @@ job_survives_the_way(void **state)
 	buf_done(&out);
 }
 
+enum { TYPE_AT = 4, JOB_AT = 5, FLAGS_AT = 9, KEY_AT = 10, SCHEME_AT = 12, FORMAT_AT, ALG_AT };
+
+/* A time-stamp at every limit. */
+static struct wire_job
+stamp_job(void)
+{
+	struct wire_job j = some_job();
+
+	j.format = WIRE_TST;
+	j.time_us = INT64_C(1790000000123456);
+	memset(j.stamp.policy, '1', WIRE_POLICY_SIZE - 1);
+	j.stamp.accuracy_ms = 1000;
+	j.stamp.cert_req = 1;
+	memset(j.stamp.serial, 0x7f, sizeof(j.stamp.serial));
+	j.stamp.nonce_len = WIRE_NONCE_MAX;
+	memset(j.stamp.nonce, 0xee, sizeof(j.stamp.nonce));
+	return j;
+}
+
+static void
+job_with_a_format_survives_the_way(void **state)
+{
+	struct wire_job j = stamp_job(), got;
+	struct buf out;
+
+	(void)state;
+	buf_init_secret(&out, WIRE_JOB_MAX);
+	wire_put_job(&out, &j);
+	refuses_any_other_length(decode_job, &out);
+	assert_int_equal(wire_get_job(&got, out.data, out.len), SIGNET_OK);
+	assert_int_equal(got.format, WIRE_TST);
+	assert_int_equal(got.time_us, j.time_us);
+	assert_string_equal(got.stamp.policy, j.stamp.policy);
+	assert_int_equal(got.stamp.accuracy_ms, 1000);
+	assert_int_equal(got.stamp.cert_req, 1);
+	assert_memory_equal(got.stamp.serial, j.stamp.serial, sizeof(j.stamp.serial));
+	assert_int_equal(got.stamp.nonce_len, WIRE_NONCE_MAX);
+	assert_memory_equal(got.stamp.nonce, j.stamp.nonce, WIRE_NONCE_MAX);
+	buf_reset(&out);
+	j.format = WIRE_CADES;
+	j.commitment = WIRE_COMMITMENT_ORIGIN;
+	wire_put_job(&out, &j);
+	refuses_any_other_length(decode_job, &out);
+	assert_int_equal(wire_get_job(&got, out.data, out.len), SIGNET_OK);
+	assert_int_equal(got.format, WIRE_CADES);
+	assert_int_equal(got.commitment, WIRE_COMMITMENT_ORIGIN);
+	assert_int_equal(got.time_us, j.time_us);
+	buf_done(&out);
+}
+
+static signet_err
+decode_changed_stamp(size_t at, uint8_t value)
+{
+	struct wire_job j = stamp_job();
+	signet_err err;
+	struct buf out;
+
+	buf_init_secret(&out, WIRE_JOB_MAX);
+	wire_put_job(&out, &j);
+	out.data[at] = value;
+	err = decode_job(out.data, out.len);
+	buf_done(&out);
+	return err;
+}
+
+static void
+format_out_of_range_is_refused(void **state)
+{
+	enum {
+		COMMITMENT_AT = 14,
+		POLICY_AT = 14 + 1 + 8 + 2,
+		CERT_REQ_AT = POLICY_AT + WIRE_POLICY_SIZE - 1 + 4,
+		SERIAL_AT,
+		NONCE_LEN_AT = SERIAL_AT + WIRE_SERIAL_SIZE,
+	};
+	struct wire_job logout = {.type = WIRE_LOGOUT, .format = WIRE_CADES};
+	struct buf out;
+
+	(void)state;
+	assert_int_equal(decode_changed_stamp(COMMITMENT_AT, WIRE_COMMITMENT_ORIGIN), SIGNET_OK);
+	assert_int_equal(decode_changed_stamp(COMMITMENT_AT, WIRE_COMMITMENT_ORIGIN + 1), SIGNET_ERR_PROTOCOL);
+	assert_int_equal(decode_changed_stamp(FORMAT_AT, WIRE_TST + 1), SIGNET_ERR_PROTOCOL);
+	assert_int_equal(decode_changed_stamp(POLICY_AT, '\n'), SIGNET_ERR_PROTOCOL);
+	assert_int_equal(decode_changed_stamp(CERT_REQ_AT, 0), SIGNET_OK);
+	assert_int_equal(decode_changed_stamp(CERT_REQ_AT, 2), SIGNET_ERR_PROTOCOL);
+	assert_int_equal(decode_changed_stamp(SERIAL_AT, 0), SIGNET_OK);
+	assert_int_equal(decode_changed_stamp(SERIAL_AT, 0x80), SIGNET_ERR_PROTOCOL);
+	assert_int_equal(decode_changed_stamp(NONCE_LEN_AT, WIRE_NONCE_MAX), SIGNET_OK);
+	assert_int_equal(decode_changed_stamp(NONCE_LEN_AT, WIRE_NONCE_MAX + 1), SIGNET_ERR_PROTOCOL);
+	/* nothing is made around a logout */
+	buf_init_secret(&out, WIRE_JOB_MAX);
+	wire_put_job(&out, &logout);
+	assert_int_equal(decode_job(out.data, out.len), SIGNET_ERR_PROTOCOL);
+	buf_done(&out);
+}
+
 static bool
 holds(const struct buf *b, const uint8_t *bytes, size_t n)
 {
@@ -335,7 +433,6 @@ refused_and_wiped(void (*change)(struct buf *))
 	buf_done(&out);
 }
 
-enum { TYPE_AT = 4, JOB_AT = 5, FLAGS_AT = 9, KEY_AT = 10, SCHEME_AT = 12, ALG_AT = 13 };
 
 static void
 type_unknown(struct buf *b)
@@ -477,7 +574,36 @@ result_survives_the_way(void **state)
 	wire_put_result(&out, &r);
 	refuses_any_other_length(decode_result, &out);
 	assert_int_equal(wire_get_result(&got, out.data, out.len), SIGNET_OK);
+	assert_int_equal(got.cms_len, 5);
+	assert_memory_equal(got.cms, r.cms, 5);
+	got.cms = r.cms;
 	assert_memory_equal(&r, &got, sizeof(r));
+	buf_done(&out);
+}
+
+static void
+result_holds_a_cms_of_the_largest_size_and_no_more(void **state)
+{
+	static uint8_t bytes[WIRE_CMS_MAX];
+	struct wire_result r = some_result(), got;
+	struct buf out;
+	size_t at;
+
+	(void)state;
+	buf_init(&out, WIRE_FRAME_MAX);
+	r.cms = bytes;
+	r.cms_len = WIRE_CMS_MAX;
+	wire_put_result(&out, &r);
+	assert_int_equal(wire_get_result(&got, out.data, out.len), SIGNET_OK);
+	assert_int_equal(got.cms_len, WIRE_CMS_MAX);
+	/* the same with a byte more, as no encoder writes it */
+	at = out.len - WIRE_CMS_MAX - 4;
+	buf_u8(&out, 0);
+	out.data[at] = (uint8_t)((WIRE_CMS_MAX + 1) & 0xff);
+	out.data[at + 1] = (uint8_t)((WIRE_CMS_MAX + 1) >> 8 & 0xff);
+	out.data[at + 2] = (uint8_t)((WIRE_CMS_MAX + 1) >> 16);
+	set_size(out.data, out.len);
+	assert_int_equal(decode_result(out.data, out.len), SIGNET_ERR_PROTOCOL);
 	buf_done(&out);
 }
 
@@ -646,6 +772,9 @@ main(void)
 	    cmocka_unit_test(refuses_a_pin_one_byte_too_long),
 	    cmocka_unit_test(only_a_signature_has_key_scheme_and_digest),
 	    cmocka_unit_test(result_survives_the_way),
+	    cmocka_unit_test(result_holds_a_cms_of_the_largest_size_and_no_more),
+	    cmocka_unit_test(job_with_a_format_survives_the_way),
+	    cmocka_unit_test(format_out_of_range_is_refused),
 	    cmocka_unit_test(result_out_of_range_is_refused),
 	    cmocka_unit_test(record_of_another_type_is_refused),
 	    cmocka_unit_test(frames_stand_one_after_the_other),
