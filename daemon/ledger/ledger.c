@@ -369,6 +369,14 @@ ledger_available(const struct ledger *log)
 	return log->news.available;
 }
 
+bool
+ledger_beats(struct ledger *log)
+{
+	bool writer = writer_beats(&log->writer), reader = reader_beats(&log->reader);
+
+	return writer && reader;
+}
+
 const char *
 ledger_why(const struct ledger *log)
 {

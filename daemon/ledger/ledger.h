@@ -176,6 +176,11 @@ size_t ledger_pending(const struct ledger *log);
  * LOG_UNAVAILABLE; the ledger has kept its own copy and writes it as soon as it can.
  */
 bool ledger_available(const struct ledger *log);
+/*
+ * Have both threads looked for work since the last call? Asks them to look again: call it at intervals, the answer
+ * is about the one that has passed. False while one is stuck; the first call answers for nothing.
+ */
+bool ledger_beats(struct ledger *log);
 /* One sentence, "" while available. */
 const char *ledger_why(const struct ledger *log);
 /* Entries that are durable, as the loop knows it. */

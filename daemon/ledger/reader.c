@@ -107,6 +107,7 @@ wait_for_work(struct reader *r)
 	for (;;) {
 		uint64_t now = uv_hrtime();
 
+		r->pulse.answered = r->pulse.asked;
 		if (r->grown)
 			duty_tell(&r->duty, &r->told);
 		r->grown = false;
@@ -286,4 +287,17 @@ reader_collect(struct reader *r, struct reads *reads, struct queries *queries, s
 	queries_move(queries, &r->answered);
 	*news = r->news;
 	uv_mutex_unlock(&r->lock);
+}
+
+bool
+reader_beats(struct reader *r)
+{
+	bool beats;
+
+	uv_mutex_lock(&r->lock);
+	beats = pulse_beats(&r->pulse);
+	r->pulse.asked++;
+	uv_cond_signal(&r->wake);
+	uv_mutex_unlock(&r->lock);
+	return beats;
 }

@@ -6,6 +6,7 @@
 
 #include "ledger/duty.h"
 #include "ledger/proof.h"
+#include "ledger/pulse.h"
 
 struct reads {
 	struct ledger_read *first, *last;
@@ -29,6 +30,7 @@ struct reader {
 
 	/* shared */
 	uv_mutex_t lock;
+	struct pulse pulse;
 	uv_cond_t wake;
 	struct reads in, out;
 	struct queries asked, answered;
@@ -57,6 +59,8 @@ must_check signet_err reader_start(
 /* Read the rows that were asked for, break off the queries, end the thread. */
 void reader_join(struct reader *r);
 
+/* Has the thread looked for work since the last call? Asks it to look again. */
+bool reader_beats(struct reader *r);
 void reader_ask(struct reader *r, struct ledger_read *read); /* row_begin, query_begin were called */
 void reader_query(struct reader *r, struct ledger_query *q);
 /* The log has grown. */

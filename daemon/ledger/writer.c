@@ -137,6 +137,7 @@ next_batch(struct writer *w, struct ops *batch)
 	linger(w);
 	uv_mutex_lock(&w->lock);
 	w->wake_at = 1;
+	w->pulse.answered = w->pulse.asked;
 	while (w->in.count == 0 && !w->stop) {
 		uint64_t now = uv_hrtime(), duty = next_duty(w);
 
@@ -146,6 +147,7 @@ next_batch(struct writer *w, struct ops *batch)
 			uv_cond_wait(&w->wake, &w->lock);
 		else
 			(void)uv_cond_timedwait(&w->wake, &w->lock, duty - now);
+		w->pulse.answered = w->pulse.asked;
 	}
 	if (w->in.count > 0)
 		gather(w);
@@ -515,4 +517,17 @@ writer_collect(struct writer *w, struct ops *out, struct writer_news *news)
 	ops_move(out, &w->out);
 	*news = w->news;
 	uv_mutex_unlock(&w->lock);
+}
+
+bool
+writer_beats(struct writer *w)
+{
+	bool beats;
+
+	uv_mutex_lock(&w->lock);
+	beats = pulse_beats(&w->pulse);
+	w->pulse.asked++;
+	uv_cond_signal(&w->wake);
+	uv_mutex_unlock(&w->lock);
+	return beats;
 }

@@ -10,6 +10,7 @@
 
 #include "ledger/checkpoint.h"
 #include "ledger/ops.h"
+#include "ledger/pulse.h"
 #include "ledger/reserve.h"
 #include "ledger/store.h"
 
@@ -38,6 +39,7 @@ struct writer {
 
 	/* shared */
 	uv_mutex_t lock;
+	struct pulse pulse;
 	uv_cond_t wake;
 	struct ops in, out;
 	unsigned in_flight;
@@ -65,6 +67,8 @@ must_check signet_err writer_start(struct writer *w, uv_async_t *async);
 /* Write what was handed over, end the thread. */
 void writer_join(struct writer *w);
 
+/* Has the thread looked for work since the last call? Asks it to look again. */
+bool writer_beats(struct writer *w);
 void writer_hand_over(struct writer *w, struct ops *list, unsigned in_flight);
 /* Finished operations are added to `out`. */
 void writer_collect(struct writer *w, struct ops *out, struct writer_news *news);

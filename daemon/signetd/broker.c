@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <systemd/sd-daemon.h>
 #include <systemd/sd-id128.h>
 
 #include "clock.h"
@@ -240,6 +239,8 @@ on_upkeep(uv_timer_t *timer)
 		refusals_flush(b, now, false);
 	erasures_expire(b, now);
 	watch_log(b);
+	if (!b->stopping)
+		notify_status(&b->notify);
 }
 
 /* --- the policy in the log --- */
@@ -436,14 +437,14 @@ on_hup(uv_signal_t *handle, int number)
 	if (b->stopping)
 		return;
 	changed = json_array();
-	sd_notify(0, "RELOADING=1");
+	notify_reloading();
 	if (broker_reload(b, changed, why, sizeof(why)) != SIGNET_OK) {
 		struct journal_fields fields = {.message_id = SIGNET_MSG_RELOAD_FAILED};
 
 		journal(LOG_ERR, &fields, "the configuration was not changed: %s", why);
 	}
 	json_decref(changed);
-	sd_notify(0, "READY=1");
+	notify_reloaded();
 }
 
 static void
@@ -456,6 +457,7 @@ start_handles(struct broker *b)
 	uv_idle_init(&b->loop, &b->go_on);
 	uv_timer_init(&b->loop, &b->tick);
 	uv_timer_init(&b->loop, &b->upkeep);
+	notify_start(&b->notify, b);
 	b->on_term.data = b->on_int.data = b->on_hup.data = b;
 	b->hand_over.data = b->tick.data = b->upkeep.data = b;
 	uv_signal_start(&b->on_term, on_stop_signal, SIGTERM);
@@ -485,6 +487,8 @@ broker_start(struct broker *b, const char *config_path, char *why, size_t why_si
 	err = replay_init(&b->replay);
 	if (err == SIGNET_OK)
 		err = identity_self(&b->self);
+	if (err == SIGNET_OK && !b->config->own_uid) /* whose only callers are of one uid, ours */
+		err = identity_map_is_full("/proc/self/uid_map", why, why_size);
 	if (err == SIGNET_OK)
 		err = open_log(b, why, why_size);
 	if (err == SIGNET_OK)
@@ -534,8 +538,7 @@ broker_end(struct broker *b)
 int
 broker_run(struct broker *b)
 {
-	sd_notifyf(0, "READY=1\nSTATUS=%zu tokens known, log has %llu entries", b->token_count,
-	    (unsigned long long)ledger_size(b->log));
+	notify_ready(&b->notify);
 	uv_run(&b->loop, UV_RUN_DEFAULT);
 	return broker_end(b);
 }
@@ -548,7 +551,7 @@ on_log_closed(void *arg)
 	struct broker *b = arg;
 	uv_handle_t *handles[] = {(uv_handle_t *)&b->on_term, (uv_handle_t *)&b->on_int, (uv_handle_t *)&b->on_hup,
 	    (uv_handle_t *)&b->hand_over, (uv_handle_t *)&b->go_on, (uv_handle_t *)&b->tick,
-	    (uv_handle_t *)&b->upkeep};
+	    (uv_handle_t *)&b->upkeep, notify_handle(&b->notify)};
 
 	b->log = NULL;
 	for (size_t i = 0; i < array_len(handles); i++)
@@ -581,7 +584,7 @@ broker_stop(struct broker *b)
 		return;
 	b->stopping = true;
 	b->stop_deadline_ms = uv_now(&b->loop) + STOP_MS;
-	sd_notify(0, "STOPPING=1");
+	notify_stopping();
 	listener_stop(&b->listener);
 	for (size_t i = 0; i < b->token_count; i++) {
 		b->tokens_going++;

@@ -11,6 +11,7 @@
 #include "config.h"
 #include "ledger/ledger.h"
 #include "listener.h"
+#include "notify.h"
 #include "pin.h"
 #include "quota.h"
 #include "refusal.h"
@@ -68,6 +69,7 @@ struct broker {
 	uv_idle_t go_on;	/* runs while a peer wants another turn: the loop does not sleep */
 	uv_timer_t tick;	/* every 20 ms while something has a deadline */
 	uv_timer_t upkeep;	/* every second */
+	struct notify notify;
 	bool stopping, closed_log, log_was_available;
 	uint64_t stop_deadline_ms;
 	int exit_code;

@@ -127,3 +127,25 @@ identity_unref(struct identity *i)
 	free(i->groups);
 	free(i);
 }
+
+signet_err
+identity_map_is_full(const char *map, char *why, size_t why_size)
+{
+	unsigned long first, outside, count;
+	FILE *f = fopen(map, "re");
+	int fields;
+
+	if (f == NULL) {
+		snprintf(why, why_size, "%s: %s: whether callers keep their uids cannot be seen", map, strerror(errno));
+		return SIGNET_ERR_IO;
+	}
+	fields = fscanf(f, "%lu %lu %lu", &first, &outside, &count);
+	fclose(f);
+	if (fields == 3 && first == 0 && outside == 0 && count == UINT32_MAX)
+		return SIGNET_OK;
+	snprintf(why, why_size,
+	    "%s: this user namespace does not have every uid, so callers cannot be told apart: take PrivateUsers= out "
+	    "of the unit or its drop-ins, or start the container with the whole range",
+	    map);
+	return SIGNET_ERR_CONFIG;
+}

@@ -22,6 +22,12 @@ struct identity { /* reference-counted: jobs outlive connections */
 must_check signet_err identity_of(struct identity **out, int fd);
 /* The daemon itself, for entries that no peer caused. */
 must_check signet_err identity_self(struct identity **out);
+/*
+ * Does every uid keep its number on the way to this process? In a user namespace with a partial map
+ * [user_namespaces(7)] strangers arrive as one uid, 65534, and policy would take them for one person.
+ * `map` is /proc/self/uid_map. SIGNET_ERR_CONFIG, or SIGNET_ERR_IO; `why` says what to change.
+ */
+must_check signet_err identity_map_is_full(const char *map, char *why, size_t why_size);
 struct identity *identity_ref(struct identity *i);
 void identity_unref(struct identity *i);
 
