@@ -24,16 +24,26 @@ row_begin(struct ledger_read *read)
 	buf_init(&read->value, KEPT_VALUE_MAX);
 }
 
-/* The reply is not hashed with the entry, but the entry names its hash: another signature is never given out. */
+static bool
+has_member(const struct buf *entry, const char *member)
+{
+	return memmem(entry->data, entry->len, member, strlen(member)) != NULL;
+}
+
+/*
+ * The reply is not hashed with the entry, but the entry names its hash: another signature is never given out. Where
+ * the reply is a CMS, that is the hash of the whole.
+ */
 static bool
 is_signature_of(const struct ledger_kept *kept, const struct buf *entry)
 {
-	static const char member[] = "\"signatureHash\":\"sha256:";
+	static const char bare[] = "\"signatureHash\":\"sha256:", whole[] = "\"cmsHash\":\"sha256:";
+	const char *member = has_member(entry, whole) ? whole : bare;
 	uint8_t hash[EVP_MAX_MD_SIZE];
 	owned(buf_done) struct buf want;
 
 	buf_init(&want, 256);
-	if (kept->value_len == 0 || memmem(entry->data, entry->len, member, sizeof(member) - 1) == NULL)
+	if (kept->value_len == 0 || !has_member(entry, member))
 		return true;
 	if (EVP_Digest(kept->value, kept->value_len, hash, NULL, EVP_sha256(), NULL) != 1)
 		return false;

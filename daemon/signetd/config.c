@@ -84,6 +84,8 @@ set_defaults(struct reading *r)
 	c->state = config_strdup(r, "/var/lib/signet");
 	c->lock_directory = config_strdup(r, "/run/lock");
 	c->token_program = config_strdup(r, SIGNET_LIBEXECDIR "/signet-token");
+	c->format_program = config_strdup(r, SIGNET_LIBEXECDIR "/signet-format");
+	c->certificate_check = TRUST_WARN;
 	c->sandbox = true;
 	c->connections = 1024;
 	c->connections_per_uid = 256;
@@ -182,6 +184,14 @@ token_done(struct config_token *t)
 }
 
 static void
+timestamp_done(struct config_timestamp *t)
+{
+	free(t->name);
+	free(t->at.file);
+	free(t->policy);
+}
+
+static void
 key_done(struct config_key *k)
 {
 	free(k->name);
@@ -200,6 +210,13 @@ config_unref(struct config *c)
 		token_done(&c->tokens[--c->token_count]);
 	while (c->key_count > 0)
 		key_done(&c->keys[--c->key_count]);
+	while (c->timestamp_count > 0)
+		timestamp_done(&c->timestamps[--c->timestamp_count]);
+	free(c->timestamps);
+	free_strings(c->anchors.words, c->anchors.count);
+	free_strings(c->intermediates.words, c->intermediates.count);
+	free(c->crls);
+	free(c->format_program);
 	free(c->tokens);
 	free(c->keys);
 	policy_free(c->policy);
@@ -299,7 +316,10 @@ config_token_equal(const struct config *a, const struct config_token *x, const s
 	const struct config_key *k, *l;
 	size_t i = 0, j = 0;
 
-	if (!same_section(x, y))
+	/* a worker has read the certificates of the authorities */
+	if (!same_section(x, y) ||
+	    !same_list(a->anchors.words, a->anchors.count, b->anchors.words, b->anchors.count) ||
+	    !same_list(a->intermediates.words, a->intermediates.count, b->intermediates.words, b->intermediates.count))
 		return false;
 	do {
 		k = next_key(a, x, &i);

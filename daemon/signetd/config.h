@@ -19,10 +19,20 @@ enum {
 	CONFIG_TOKENS_MAX = 64,
 	CONFIG_KEYS_MAX = 256,	/* of all tokens; at most 64 on one (WIRE_KEYS_MAX) */
 	CONFIG_LANES_MAX = 16,
+	CONFIG_CERT_FILES_MAX = 8, /* of anchors, and of intermediates; together no more than WIRE_PATHS_MAX */
+	CONFIG_TIMESTAMPS_MAX = 8,
+	CONFIG_POLICY_MAX = 64, /* characters of an OID */
 };
 
 enum key_use { USE_PERSONAL, USE_SEAL, USE_TIMESTAMP, USE_LOG };
 enum key_scheme { SCHEME_DEFAULT, SCHEME_PKCS1, SCHEME_PSS, SCHEME_ECDSA, SCHEME_EDDSA };
+
+enum config_trust { TRUST_OFF, TRUST_WARN, TRUST_STRICT };
+
+struct config_list {
+	char **words;
+	size_t count;
+};
 
 struct config_place { /* where a section began, for messages and the log */
 	char *file;
@@ -60,6 +70,15 @@ struct config_key { /* [key NAME] */
 	char *holder;	   /* default: the token's */
 };
 
+struct config_timestamp { /* [timestamp NAME] */
+	char *name;
+	struct config_place at;
+	size_t key;	      /* index into keys; its use is timestamp */
+	char *policy;	      /* OID in dots */
+	unsigned accuracy_ms; /* default 1 s; 1 ms..60 s */
+	bool any_clock;	      /* clock = any: stamp also where the clock is not known to be right */
+};
+
 struct config {
 	unsigned refs;
 	/* [daemon] */
@@ -67,6 +86,7 @@ struct config {
 	char *state;	   /* default /var/lib/signet */
 	char *lock_directory; /* default /run/lock */
 	char *token_program; /* default the installed signet-token */
+	char *format_program; /* default the installed signet-format */
 	bool own_uid;	   /* peers of our own uid are welcome; default no */
 	bool sandbox;	   /* default yes */
 	/* [limits] */
@@ -83,6 +103,13 @@ struct config {
 	char *tiles;	   /* directory that the log is published to, may be NULL */
 	char *anchor;	   /* file with a checkpoint that was kept elsewhere, may be NULL */
 
+	/* [trust] */
+	enum config_trust certificate_check;	 /* default warn */
+	struct config_list anchors, intermediates; /* PEM files of authorities */
+	char *crls;				 /* folder with CRLs, DER or PEM; may be NULL */
+
+	struct config_timestamp *timestamps;
+	size_t timestamp_count;
 	struct config_token *tokens;
 	size_t token_count;
 	struct config_key *keys;

@@ -331,6 +331,42 @@ check_key(struct reading *r, const struct config_section *s)
 	check_neighbours(r, s);
 }
 
+static void
+check_timestamp(struct reading *r, const struct config_section *s)
+{
+	struct config_timestamp *t = &r->c->timestamps[s->index];
+	const struct config_key *k = s->token == NULL ? NULL : config_key_find(r->c, s->token);
+	int line = config_line_of(s, "key");
+
+	if (s->token == NULL)
+		config_fail(r, s->file, s->line, "[timestamp %s] needs `key`", t->name);
+	else if (k == NULL)
+		config_fail(r, s->file, line, "there is no [key %s]", s->token);
+	else if (k->use != USE_TIMESTAMP)
+		config_fail(r, s->file, line, "[key %s] needs `use = timestamp`", k->name);
+	else if (k->scheme == SCHEME_PSS)
+		config_fail(r, s->file, line, "[key %s] has `scheme = pss`, which few verifiers of time-stamps know", k->name);
+	else if (t->policy == NULL)
+		config_fail(r, s->file, s->line, "[timestamp %s] needs `policy`", t->name);
+	else
+		t->key = (size_t)(k - r->c->keys);
+}
+
+/* Who may change an anchor decides which certificates are good. */
+static void
+check_trust(struct reading *r, const struct config_section *s)
+{
+	char why[PATH_MAX + 128];
+	size_t i;
+
+	for (i = 0; i < r->c->anchors.count; i++)
+		if (!config_file_is_safe(r->c->anchors.words[i], r->c->own_uid, why, sizeof(why)))
+			config_fail(r, s->file, config_line_of(s, "anchors"), "anchors: %s", why);
+	if (r->c->certificate_check == TRUST_STRICT && r->c->anchors.count == 0)
+		config_fail(r, s->file, config_line_of(s, "certificate-check"),
+		    "certificate-check = strict needs `anchors`: without any no certificate can be good");
+}
+
 static bool
 has_verb_on_keys(const struct policy_rule *rule, enum verb *which)
 {
@@ -366,35 +402,45 @@ check_rule(struct reading *r, const struct config_section *s)
 	}
 }
 
-/* The program that sees PINs; one that comes with the system was installed by root. */
+/* A program that is run; one that comes with the system was installed by root. */
 static void
-check_daemon(struct reading *r, const struct config_section *s)
+check_program(struct reading *r, const struct config_section *s, const char *name, const char *path)
 {
 	char why[PATH_MAX + 128];
 
-	if (config_line_of(s, "token-program") == s->line || r->c->own_uid)
+	if (config_line_of(s, name) == s->line || r->c->own_uid)
 		return;
-	if (!config_file_is_safe(r->c->token_program, false, why, sizeof(why)))
-		config_fail(r, s->file, config_line_of(s, "token-program"), "token-program: %s", why);
+	if (!config_file_is_safe(path, false, why, sizeof(why)))
+		config_fail(r, s->file, config_line_of(s, name), "%s: %s", name, why);
+}
+
+static void
+check_daemon(struct reading *r, const struct config_section *s)
+{
+	check_program(r, s, "token-program", r->c->token_program); /* it sees PINs */
+	check_program(r, s, "format-program", r->c->format_program);
 }
 
 void
 config_check_all(struct reading *r)
 {
+	/* keys are judged against tokens, rules against keys; what needs only files comes last */
+	static const enum config_kind order[] = {
+	    KIND_DAEMON, KIND_TOKEN, KIND_KEY, KIND_TIMESTAMP, KIND_RULE, KIND_TRUST};
 	static void (*const checks[KIND_COUNT])(struct reading *, const struct config_section *) = {
 	    [KIND_DAEMON] = check_daemon,
 	    [KIND_TOKEN] = check_token,
+	    [KIND_TRUST] = check_trust,
 	    [KIND_KEY] = check_key,
+	    [KIND_TIMESTAMP] = check_timestamp,
 	    [KIND_RULE] = check_rule,
 	};
-	unsigned kind;
-	size_t i;
+	size_t i, k;
 
-	/* kind by kind: keys are judged against tokens, rules against keys */
-	for (kind = 0; kind < KIND_COUNT; kind++) {
-		for (i = 0; i < r->section_count && checks[kind] != NULL; i++) {
-			if (r->err == SIGNET_OK && r->sections[i].kind == kind)
-				checks[kind](r, &r->sections[i]);
+	for (k = 0; k < array_len(order); k++) {
+		for (i = 0; i < r->section_count; i++) {
+			if (r->err == SIGNET_OK && r->sections[i].kind == order[k])
+				checks[order[k]](r, &r->sections[i]);
 		}
 	}
 }

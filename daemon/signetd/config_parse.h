@@ -11,8 +11,10 @@ enum config_kind {
 	KIND_DAEMON,
 	KIND_LIMITS,
 	KIND_LOG,
+	KIND_TRUST,
 	KIND_TOKEN,
 	KIND_KEY,
+	KIND_TIMESTAMP,
 	KIND_RULE,
 	KIND_COUNT
 };
@@ -31,7 +33,7 @@ struct config_section {
 	size_t index;     /* into tokens, keys or rules */
 	char *file;
 	int line;
-	char *token;                    /* [key]: the word behind `token` */
+	char *token;                    /* [key]: the word behind `token`; [timestamp]: behind `key` */
 	int lines[CONFIG_KEYWORDS_MAX]; /* of config_keywords[i] in this section; 0: not given */
 };
 

@@ -15,8 +15,10 @@ static const char *const kind_words[KIND_COUNT] = {
     [KIND_DAEMON] = "daemon",
     [KIND_LIMITS] = "limits",
     [KIND_LOG] = "log",
+    [KIND_TRUST] = "trust",
     [KIND_TOKEN] = "token",
     [KIND_KEY] = "key",
+    [KIND_TIMESTAMP] = "timestamp",
     [KIND_RULE] = "rule",
 };
 
@@ -118,6 +120,27 @@ add_key_section(struct reading *r)
 	return k;
 }
 
+static struct config_timestamp *
+add_timestamp_section(struct reading *r)
+{
+	struct config *c = r->c;
+	struct config_timestamp *t;
+
+	if (c->timestamp_count == CONFIG_TIMESTAMPS_MAX) {
+		config_fail(r, r->file, r->line, "more than %d sources of time-stamps", CONFIG_TIMESTAMPS_MAX);
+		return NULL;
+	}
+	t = reallocarray(c->timestamps, c->timestamp_count + 1, sizeof(*t));
+	if (t == NULL) {
+		config_no_memory(r);
+		return NULL;
+	}
+	c->timestamps = t;
+	t += c->timestamp_count++;
+	*t = (struct config_timestamp){.accuracy_ms = 1000};
+	return t;
+}
+
 static struct policy_rule *
 add_rule_section(struct reading *r)
 {
@@ -145,6 +168,7 @@ add_named(struct reading *r, struct config_section *s, const char *name)
 {
 	struct config_token *t;
 	struct config_key *k;
+	struct config_timestamp *stamp;
 	struct policy_rule *rule;
 
 	if (s->kind == KIND_TOKEN && (t = add_token_section(r)) != NULL) {
@@ -155,6 +179,10 @@ add_named(struct reading *r, struct config_section *s, const char *name)
 		s->index = r->c->key_count - 1;
 		k->at = (struct config_place){config_strdup(r, r->file), r->line};
 		s->name = k->name = config_strdup(r, name);
+	} else if (s->kind == KIND_TIMESTAMP && (stamp = add_timestamp_section(r)) != NULL) {
+		s->index = r->c->timestamp_count - 1;
+		stamp->at = (struct config_place){config_strdup(r, r->file), r->line};
+		s->name = stamp->name = config_strdup(r, name);
 	} else if (s->kind == KIND_RULE && (rule = add_rule_section(r)) != NULL) {
 		s->index = r->c->policy->rule_count - 1;
 		rule->file = config_strdup(r, r->file);
@@ -225,7 +253,7 @@ config_begin_section(struct reading *r, char *header)
 	kind = find_kind(word);
 	if (kind == KIND_NONE)
 		config_fail(r, r->file, r->line,
-		    "unknown section [%s]: there are daemon, limits, log, token, key and rule", word);
+		    "unknown section [%s]: there are daemon, limits, log, trust, token, key, timestamp and rule", word);
 	else if (kind < KIND_TOKEN && name != NULL)
 		config_fail(r, r->file, r->line, "[%s] takes no name", word);
 	else if (kind >= KIND_TOKEN && (name == NULL || !is_name(name)))
@@ -267,6 +295,8 @@ base_of(struct reading *r, const struct config_section *s)
 		return &r->c->tokens[s->index];
 	case KIND_KEY:
 		return &r->c->keys[s->index];
+	case KIND_TIMESTAMP:
+		return &r->c->timestamps[s->index];
 	case KIND_RULE:
 		return &r->c->policy->rules[s->index];
 	default:

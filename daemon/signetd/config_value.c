@@ -32,6 +32,13 @@ static const char *const scheme_words[] = {
     [SCHEME_EDDSA] = "eddsa",
     NULL,
 };
+static const char *const trust_words[] = {
+    [TRUST_OFF] = "off",
+    [TRUST_WARN] = "warn",
+    [TRUST_STRICT] = "strict",
+    NULL,
+};
+static const char *const clock_words[] = {"synchronised", "any", NULL};
 static const char *const no_words[] = {"no", "false", "off", NULL};
 static const char *const yes_words[] = {"yes", "true", "on", NULL};
 
@@ -192,6 +199,47 @@ set_scheme(struct reading *r, const struct config_keyword *k, void *base, const 
 		((struct config_key *)base)->scheme = (enum key_scheme)i;
 }
 
+static void
+set_trust(struct reading *r, const struct config_keyword *k, void *base, const char *value)
+{
+	unsigned i = find_word(k->words, value);
+
+	if (k->words[i] == NULL)
+		refuse_word(r, k, value);
+	else
+		((struct config *)base)->certificate_check = (enum config_trust)i;
+}
+
+/* Two or more numbers with dots between them; the first is 0, 1 or 2 [X.660, 7.6]. */
+static bool
+is_oid(const char *value)
+{
+	unsigned arcs = 0;
+
+	if (value[0] < '0' || value[0] > '2' || value[1] != '.')
+		return false;
+	for (;; arcs++) {
+		size_t n = strspn(value, "0123456789");
+
+		if (n == 0 || n > 9 || (n > 1 && value[0] == '0'))
+			return false;
+		value += n;
+		if (*value == '\0')
+			return arcs >= 1;
+		if (*value++ != '.')
+			return false;
+	}
+}
+
+static void
+set_oid(struct reading *r, const struct config_keyword *k, void *base, const char *value)
+{
+	if (!is_oid(value))
+		bad_value(r, k, value, "an object identifier, such as 1.3.6.1.4.1.99999.1");
+	else
+		set_string(r, k, base, value);
+}
+
 /* Decimal digits at the front of *p, which moves behind them. */
 static bool
 take_number(const char **p, uint64_t *n)
@@ -315,6 +363,18 @@ add_path(struct reading *r, const struct config_keyword *k, void *base, const ch
 		append(r, k, &t->paths, &t->path_count, word);
 }
 
+/* A file of certificates into a struct config_list. */
+static void
+add_file(struct reading *r, const struct config_keyword *k, void *base, const char *word)
+{
+	struct config_list *list = (struct config_list *)(void *)((char *)base + k->offset);
+
+	if (!is_plain_path(word))
+		bad_value(r, k, word, "absolute paths without \"//\", \"/./\" and \"/../\"");
+	else
+		append(r, k, &list->words, &list->count, word);
+}
+
 /* Length of NAME in "NAME=VALUE", 0 if it is none. */
 static size_t
 name_length(const char *word)
@@ -433,6 +493,7 @@ const struct config_keyword config_keywords[] = {
     {KIND_DAEMON, "state", set_path, AT(config, state), 1, CONFIG_LINE_MAX, NULL, false},
     {KIND_DAEMON, "lock-directory", set_path, AT(config, lock_directory), 1, CONFIG_LINE_MAX, NULL, false},
     {KIND_DAEMON, "token-program", set_path, AT(config, token_program), 1, CONFIG_LINE_MAX, NULL, false},
+    {KIND_DAEMON, "format-program", set_path, AT(config, format_program), 1, CONFIG_LINE_MAX, NULL, false},
     {KIND_DAEMON, "own-uid", set_bool, AT(config, own_uid), 0, 1, NULL, false},
     {KIND_DAEMON, "sandbox", set_bool, AT(config, sandbox), 0, 1, NULL, false},
 
@@ -448,6 +509,11 @@ const struct config_keyword config_keywords[] = {
     {KIND_LOG, "credential", set_credential, AT(config, log_credential), 1, CONFIG_LINE_MAX, NULL, false},
     {KIND_LOG, "tiles", set_path, AT(config, tiles), 1, CONFIG_LINE_MAX, NULL, false},
     {KIND_LOG, "anchor", set_path, AT(config, anchor), 1, CONFIG_LINE_MAX, NULL, false},
+
+    {KIND_TRUST, "certificate-check", set_trust, 0, 0, 0, trust_words, false},
+    {KIND_TRUST, "anchors", add_file, AT(config, anchors), 1, CONFIG_CERT_FILES_MAX, NULL, true},
+    {KIND_TRUST, "intermediates", add_file, AT(config, intermediates), 1, CONFIG_CERT_FILES_MAX, NULL, true},
+    {KIND_TRUST, "crls", set_path, AT(config, crls), 1, CONFIG_LINE_MAX, NULL, false},
 
     {KIND_TOKEN, "module", set_path, AT(config_token, module), 1, CONFIG_LINE_MAX, NULL, false},
     {KIND_TOKEN, "serial", set_string, AT(config_token, serial), 1, SERIAL_MAX, NULL, false},
@@ -471,6 +537,11 @@ const struct config_keyword config_keywords[] = {
     {KIND_KEY, "scheme", set_scheme, 0, 0, 0, scheme_words, false},
     {KIND_KEY, "organisation", set_text, AT(config_key, organisation), 1, CONFIG_LINE_MAX, NULL, false},
     {KIND_KEY, "holder", set_text, AT(config_key, holder), 1, CONFIG_LINE_MAX, NULL, false},
+
+    {KIND_TIMESTAMP, "key", set_token, 0, 1, CONFIG_NAME_MAX, NULL, false},
+    {KIND_TIMESTAMP, "policy", set_oid, AT(config_timestamp, policy), 1, CONFIG_POLICY_MAX, NULL, false},
+    {KIND_TIMESTAMP, "accuracy", set_time, AT(config_timestamp, accuracy_ms), 1, 60000, NULL, false},
+    {KIND_TIMESTAMP, "clock", set_either, AT(config_timestamp, any_clock), 0, 0, clock_words, false},
 
     {KIND_RULE, "user", add_user, 0, 1, CONFIG_WORDS_MAX, NULL, true},
     {KIND_RULE, "group", add_group, 0, 1, CONFIG_WORDS_MAX, NULL, true},

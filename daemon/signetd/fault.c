@@ -145,11 +145,13 @@ fault_parameters(const struct fault *f)
 	case SIGNET_ERR_UNSUPPORTED:
 		return json_pack("{s:s,s:s}", "what", f->subject, "message", m);
 	case SIGNET_ERR_LOG_UNAVAILABLE:
+	case SIGNET_ERR_CERTIFICATE_INVALID:
 		return json_pack("{s:s,s:s}", "reason", f->reason, "message", m);
 	case SIGNET_ERR_BAD_DIGEST:
 	case SIGNET_ERR_REQUEST_NOT_FOUND:
 	case SIGNET_ERR_RELOAD_FAILED:
 	case SIGNET_ERR_BACKUP_FAILED:
+	case SIGNET_ERR_CLOCK_UNSYNCHRONIZED:
 		return json_pack("{s:s}", "message", m);
 	default: /* Busy, and what no client can act on */
 		return json_pack("{s:i,s:s}", "retryAfterMs", f->retry_after_ms > 0 ? f->retry_after_ms : 1000,

@@ -9,6 +9,7 @@
 #include <signet/log.h>
 
 #include "broker.h"
+#include "clock.h"
 #include "document.h"
 #include "replay.h"
 #include "token.h"
@@ -24,6 +25,7 @@ job_new(enum job_kind kind, struct token *t, struct identity *who)
 	j->kind = kind;
 	j->token = t;
 	j->number = ++number;
+	j->level = "b";
 	j->who = identity_ref(who);
 	j->fault.index = -1;
 	buf_init(&j->body, SIGNET_ENTRY_MAX);
@@ -45,6 +47,8 @@ job_free(struct job *j)
 		quota_user_put(&j->token->broker->quota, j->user);
 	}
 	secret_free(j->pin);
+	free(j->stamp);
+	free(j->cms);
 	buf_done(&j->body);
 	buf_done(&j->tail);
 	buf_done(&j->op.entry);
@@ -117,7 +121,7 @@ job_entry_kind(const struct job *j)
 {
 	switch (j->kind) {
 	case JOB_SIGN:
-		return "sign";
+		return j->format == WIRE_TST ? "timestamp" : "sign";
 	case JOB_UNLOCK:
 		return "unlock";
 	default:
@@ -144,19 +148,44 @@ add_openings(struct job *j, const char *const *names)
 }
 
 static void
+add_stamp_members(struct job *j)
+{
+	char at[CLOCK_TEXT];
+
+	clock_format(j->time_us, at);
+	at[CLOCK_TEXT - 2] = '\0'; /* its Z stands behind the milliseconds */
+	add_json(&j->body, ",\"stampPolicy\":", j->stamp->policy);
+	buf_str(&j->body, ",\"stampSerial\":\"");
+	buf_hex(&j->body, j->stamp->serial, sizeof(j->stamp->serial));
+	buf_printf(&j->body, "\",\"stampTime\":\"%s.%03dZ\"", at, (int)(j->time_us / 1000 % 1000));
+}
+
+static void
 add_signature_members(struct job *j)
 {
 	static const char *const document[] = {"number", "title", "date", "documentId", NULL};
 	static const char *const person[] = {"capacity", "onBehalfOf", "reason", NULL};
 	static const char *const scheme[] = {"", "pkcs1", "pss", "ecdsa", "eddsa"};
+	static const char *const format[] = {"raw", "cades", "pades", "tst"};
 	char digest[DIGEST_TEXT_MAX];
 
 	digest_format(&j->digest, digest);
-	buf_str(&j->body, ",\"operation\":\"sign\",\"digest\":\"");
+	if (j->cert_check != NULL)
+		add_json(&j->body, ",\"certCheck\":", j->cert_check);
+	buf_str(&j->body, j->format == WIRE_TST ? ",\"operation\":\"timestamp\",\"digest\":\""
+						: ",\"operation\":\"sign\",\"digest\":\"");
 	buf_str(&j->body, digest);
-	buf_str(&j->body, "\",\"format\":\"raw\",\"level\":\"b\",\"scheme\":\"");
+	buf_str(&j->body, "\",\"format\":\"");
+	buf_str(&j->body, format[j->format]);
+	if (j->format != WIRE_TST) {
+		buf_str(&j->body, "\",\"level\":\"");
+		buf_str(&j->body, j->level);
+	}
+	buf_str(&j->body, "\",\"scheme\":\"");
 	buf_str(&j->body, scheme[j->scheme]);
 	buf_chr(&j->body, '"');
+	if (j->stamp != NULL)
+		add_stamp_members(j);
 	if (j->document_tag[0] != '\0')
 		add_json(&j->body, ",\"documentTag\":", j->document_tag);
 	add_openings(j, document);
@@ -189,18 +218,18 @@ job_compose_body(struct job *j, const char *rule)
 }
 
 static void
-add_signature_hash(struct job *j)
+add_hash(struct job *j, const char *name, const uint8_t *bytes, size_t len)
 {
 	static EVP_MD *sha256;
 	uint8_t hash[32];
 
 	if (sha256 == NULL)
 		sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
-	if (sha256 == NULL || EVP_Digest(j->sig, j->sig_len, hash, NULL, sha256, NULL) != 1) {
+	if (sha256 == NULL || EVP_Digest(bytes, len, hash, NULL, sha256, NULL) != 1) {
 		j->tail.failed = true;
 		return;
 	}
-	buf_str(&j->tail, ",\"signatureHash\":\"sha256:");
+	buf_str(&j->tail, name);
 	buf_hex(&j->tail, hash, sizeof(hash));
 	buf_chr(&j->tail, '"');
 }
@@ -221,5 +250,7 @@ job_compose_tail(struct job *j, const char *outcome, const char *detail)
 	if (detail != NULL && detail[0] != '\0')
 		add_json(&j->tail, ",\"detail\":", detail);
 	if (j->sig_len > 0)
-		add_signature_hash(j);
+		add_hash(j, ",\"signatureHash\":\"sha256:", j->sig, j->sig_len);
+	if (j->cms_len > 0)
+		add_hash(j, ",\"cmsHash\":\"sha256:", j->cms, j->cms_len);
 }

@@ -41,6 +41,12 @@ struct job {
 	/* JOB_SIGN */
 	enum key_scheme wanted; /* as the caller asked */
 	enum wire_scheme scheme; /* decided at the claim, when the algorithm is known */
+	enum wire_format format;
+	enum wire_commitment commitment;
+	int64_t time_us;	   /* what the CMS says of the time: that of the claim */
+	struct wire_stamp *stamp;  /* WIRE_TST; owned */
+	const char *level;	   /* "b" or "t"; static */
+	const char *cert_check;	   /* what the entry says of the certificate; static, NULL: nothing */
 	struct digest digest;
 	struct ledger_opening openings[LEDGER_OPENINGS_MAX];
 	size_t opening_count;
@@ -76,6 +82,8 @@ struct job {
 	struct fault fault; /* err == OK: done */
 	uint8_t sig[WIRE_SIG_MAX];
 	size_t sig_len;
+	uint8_t *cms; /* all but WIRE_RAW; owned */
+	size_t cms_len;
 	bool unknown;		     /* the token may have used the key, nobody knows */
 	uint64_t lease_uses;	     /* out of JOB_UNLOCK */
 	int64_t lease_until_us;	     /* wall clock; 0: no end */

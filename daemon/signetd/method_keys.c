@@ -46,6 +46,12 @@ schemes_of(const struct wire_key *k)
 }
 
 static json_t *
+formats_of(const struct wire_key *k)
+{
+	return k->cms_room > 0 ? json_pack("[s,s,s]", "raw", "cades", "pades") : json_pack("[s]", "raw");
+}
+
+static json_t *
 certificates_of(const struct wire_key *k)
 {
 	static char text[BASE64_LEN(WIRE_CERT_MAX)];
@@ -81,11 +87,11 @@ describe_key(const struct key *k)
 
 	if (k->info.not_after != 0)
 		clock_format(k->info.not_after * 1000000, until);
-	return json_pack("{s:s,s:s,s:s,s:o,s:o,s:s,s:o,s:[s],s:o,s:o,s:s,s:o}", "name", c->name, "token",
+	return json_pack("{s:s,s:s,s:s,s:o,s:o,s:s,s:o,s:o,s:o,s:o,s:s,s:o}", "name", c->name, "token",
 	    k->token->conf->name, "use", uses[c->use], "holder",
 	    text_or_null(c->holder != NULL ? c->holder : k->token->conf->holder), "organisation",
 	    text_or_null(c->organisation), "algorithm", algorithm_name(&k->info, alg, sizeof(alg)), "schemes",
-	    schemes_of(&k->info), "formats", "raw", "certificates", certificates_of(&k->info), "notAfter",
+	    schemes_of(&k->info), "formats", formats_of(&k->info), "certificates", certificates_of(&k->info), "notAfter",
 	    text_or_null(until), "state", key_state_name(k), "reason", reason_of(k));
 }
 

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "broker.h"
+
 enum key_scheme
 scheme_parse(const char *word)
 {
@@ -12,6 +14,17 @@ scheme_parse(const char *word)
 		if (strcmp(word, words[i]) == 0)
 			return (enum key_scheme)i;
 	return SCHEME_DEFAULT;
+}
+
+enum wire_format
+format_parse(const char *word)
+{
+	static const char *const words[] = {"raw", "cades", "pades"};
+
+	for (size_t i = 0; word != NULL && i < array_len(words); i++)
+		if (strcmp(word, words[i]) == 0)
+			return (enum wire_format)i;
+	return WIRE_RAW;
 }
 
 static bool
@@ -55,6 +68,37 @@ key_usable(const struct key *k, struct fault *f)
 						: "nothing on the token matches the uri of key %s",
 	    name);
 	fault_set_reason(f, "key %s", k->info.state == WIRE_KEY_AMBIGUOUS ? "ambiguous" : "missing");
+	return false;
+}
+
+bool
+level_check(const struct broker *b, enum wire_format format, const char *level, struct fault *f)
+{
+	if (level == NULL || strcmp(level, "t") != 0)
+		return true;
+	if (format == WIRE_RAW)
+		fault_set(f, SIGNET_ERR_UNSUPPORTED, "level",
+		    "a raw signature has no room for a time-stamp: leave `level` out");
+	else
+		fault_set(f, SIGNET_ERR_UNSUPPORTED, "level",
+		    "this daemon has no source of time-stamps ([timestamp NAME]): leave `level` out");
+	(void)b;
+	return false;
+}
+
+bool
+format_check(const struct key *k, enum wire_format format, struct fault *f)
+{
+	const char *name = k->conf->name;
+
+	if (format == WIRE_RAW || (format == WIRE_TST ? k->info.tst_room : k->info.cms_room) > 0)
+		return true;
+	if (k->info.algorithm == WIRE_ED25519)
+		fault_set(f, SIGNET_ERR_UNSUPPORTED, "format",
+		    "key %s is Ed25519, which signatures in documents have no place for: only raw", name);
+	else
+		fault_set(f, SIGNET_ERR_UNSUPPORTED, "format",
+		    "key %s has no certificate that fits into a document's signature: only raw", name);
 	return false;
 }
 

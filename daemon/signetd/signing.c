@@ -70,15 +70,9 @@ sign_params_read(struct request *r, struct sign_params *p, struct secret **pin, 
 	p->proof = json_is_true(json_object_get(params, "proof"));
 	if (!take_pin(params, pin, f) || !read_timeout(params, &p->timeout_ms, f))
 		return false;
-	if (p->format != NULL && strcmp(p->format, "raw") != 0) {
-		fault_set(f, SIGNET_ERR_UNSUPPORTED, "format", "this daemon makes raw signatures only: leave `format` out");
-		return false;
-	}
-	if (p->level != NULL && strcmp(p->level, "b") != 0) {
-		fault_set(f, SIGNET_ERR_UNSUPPORTED, "level", "a raw signature has no room for a time-stamp: leave `level` out");
-		return false;
-	}
-	return true;
+	p->cms = format_parse(p->format);
+	p->stamped = p->level != NULL && strcmp(p->level, "t") == 0;
+	return level_check(r->broker, p->cms, p->level, f);
 }
 
 static void
@@ -262,7 +256,8 @@ on_finished(struct job *j)
 	s->job = NULL;
 	s->fault = j->fault;
 	if (j->fault.err == SIGNET_OK)
-		s->outcome = (struct outcome){.sig = j->sig, .sig_len = j->sig_len, .index = j->op.index,
+		s->outcome = (struct outcome){.sig = j->cms_len > 0 ? j->cms : j->sig,
+		    .sig_len = j->cms_len > 0 ? j->cms_len : j->sig_len, .index = j->op.index,
 		    .time = j->op.time, .entry = j->op.entry.data, .entry_len = j->op.entry.len, .leaf = j->op.leaf,
 		    .proof = (const char *)j->op.proof.data, .proof_len = j->op.proof.len};
 	end(s);
@@ -298,6 +293,9 @@ fill_job(struct signing *s, struct job *j, struct key *k, const uint8_t *input, 
 	j->key = k;
 	j->verb = s->r->method->verb;
 	j->wanted = p->scheme;
+	j->format = p->cms;
+	j->commitment = k->conf->use == USE_SEAL ? WIRE_COMMITMENT_ORIGIN : WIRE_COMMITMENT_APPROVAL;
+	j->level = p->stamped ? "t" : "b";
 	j->batch = p->batch;
 	j->last_try = p->last_try;
 	j->op.want_proof = p->proof;
@@ -390,7 +388,7 @@ check_scheme(const struct signing *s, const struct key *k, struct fault *f)
 
 	if (t->seen_us == 0) /* never seen: the claim will know */
 		return true;
-	return scheme_resolve(k, s->params->scheme, &unused, f);
+	return scheme_resolve(k, s->params->scheme, &unused, f) && format_check(k, s->params->cms, f);
 }
 
 void

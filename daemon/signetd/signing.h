@@ -14,6 +14,8 @@
 struct sign_params { /* what all items of a call share; strings are borrowed from the call */
 	const char *key_name;
 	enum key_scheme scheme;
+	enum wire_format cms; /* what `format` asks for */
+	bool stamped;	      /* level t */
 	const char *format, *level, *scheme_word, *capacity, *on_behalf_of;
 	bool last_try, proof;
 	unsigned timeout_ms;

@@ -146,7 +146,7 @@ on_recorded(struct ledger_op *op)
 		log_fault(t, &j->fault, j->kind == JOB_LOCK && j->fault.err == SIGNET_OK
 		    ? "the token is locked, but the log cannot say so" : "");
 		wipe(j->sig, sizeof(j->sig));
-		j->sig_len = 0;
+		j->sig_len = j->cms_len = 0;
 	} else {
 		j->fault.index = (int64_t)op->index;
 		settle_replay(j);
@@ -173,8 +173,8 @@ submit_record(struct token *t, struct job *j)
 	j->op.kept.unknown = j->unknown;
 	if (j->fault.err != SIGNET_OK && !j->unknown)
 		j->op.kept.request_id = NULL; /* nothing was signed: the id may be used again */
-	j->op.kept.value = j->sig;
-	j->op.kept.value_len = j->sig_len;
+	j->op.kept.value = j->cms_len > 0 ? j->cms : j->sig;
+	j->op.kept.value_len = j->cms_len > 0 ? j->cms_len : j->sig_len;
 	lease_note(j, &j->op.tried);
 	j->op.done = on_recorded;
 	assert(!j->body.failed && !j->tail.failed);
@@ -185,7 +185,7 @@ void
 token_record_failed(struct token *t, struct job *j, bool unknown, const char *detail)
 {
 	j->unknown = unknown;
-	j->sig_len = 0;
+	j->sig_len = j->cms_len = 0;
 	if (j->kind == JOB_PROBE) { /* leaves no entry */
 		if (j->exclusive)
 			t->barrier = false;
@@ -197,6 +197,22 @@ token_record_failed(struct token *t, struct job *j, bool unknown, const char *de
 }
 
 /* --- result --- */
+
+/* What the caller gets and what the log keeps. Without memory the signature is lost, as if its worker had died. */
+static bool
+take_signature(struct job *j, const struct wire_result *res)
+{
+	memcpy(j->sig, res->sig, res->sig_len);
+	j->sig_len = res->sig_len;
+	if (res->cms_len == 0)
+		return true;
+	j->cms = malloc(res->cms_len);
+	if (j->cms == NULL)
+		return false;
+	memcpy(j->cms, res->cms, res->cms_len);
+	j->cms_len = res->cms_len;
+	return true;
+}
 
 static void
 measure(struct token *t, const struct wire_result *res)
@@ -238,7 +254,11 @@ fault_of_result(struct token *t, struct job *j, const struct wire_result *res, c
 		say_where(t, &j->fault);
 		break;
 	case SIGNET_ERR_UNSUPPORTED:
-		fault_set(&j->fault, err, "scheme", "the token does not offer this scheme for this key");
+		if (strcmp(res->stage, "format") == 0)
+			fault_set(&j->fault, err, "format", "this key makes no such signature: it needs a certificate, "
+			    "and an RSA or ECDSA key");
+		else
+			fault_set(&j->fault, err, "scheme", "the token does not offer this scheme for this key");
 		break;
 	default:
 		fault_set(&j->fault, SIGNET_ERR_TOKEN_FAILED, name, "the token failed at \"%s\" (%s)", res->stage, ckr_name(res->rv));
@@ -300,8 +320,11 @@ token_on_result(struct token *t, struct job *j, const struct wire_result *res)
 	t->failures_in_a_row = 0;
 	if (j->kind == JOB_SIGN) {
 		t->signatures++;
-		memcpy(j->sig, res->sig, res->sig_len);
-		j->sig_len = res->sig_len;
+		if (!take_signature(j, res)) {
+			fault_set(&j->fault, SIGNET_ERR_BUSY, NULL, "out of memory; try again later");
+			token_record_failed(t, j, false, "memory");
+			return;
+		}
 	}
 	job_compose_tail(j, "ok", NULL);
 	submit_record(t, j);
@@ -399,7 +422,8 @@ log_takes_it(struct token *t, struct job *j)
 static bool
 scheme_known(struct job *j)
 {
-	return j->kind != JOB_SIGN || scheme_resolve(j->key, j->wanted, &j->scheme, &j->fault);
+	return j->kind != JOB_SIGN || (scheme_resolve(j->key, j->wanted, &j->scheme, &j->fault) &&
+					  format_check(j->key, j->format, &j->fault));
 }
 
 /* False: the job stays in the queue. A job that failed is moved to `failed`. */
@@ -421,6 +445,8 @@ claim(struct token *t, struct job *j, struct job_list *failed)
 		job_list_push(failed, j);
 		return true;
 	}
+	if (j->format != WIRE_RAW)
+		j->time_us = clock_now_us(NULL);
 	if (j->kind != JOB_PROBE)
 		job_compose_body(j, rule);
 	if (j->body.failed) {

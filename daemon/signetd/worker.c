@@ -196,6 +196,13 @@ flush_lane(struct lane *l)
 }
 
 static void
+send_issuers(struct wire_config *c, const struct config_list *files)
+{
+	for (size_t i = 0; i < files->count && c->issuer_count < WIRE_PATHS_MAX; i++)
+		snprintf(c->issuers[c->issuer_count++], WIRE_PATH_SIZE, "%s", files->words[i]);
+}
+
+static void
 send_config(struct worker *w, const struct token *t)
 {
 	struct wire_config *c = calloc(1, sizeof(*c));
@@ -212,6 +219,8 @@ send_config(struct worker *w, const struct token *t)
 	c->confine = t->config->sandbox;
 	for (size_t i = 0; i < conf->path_count && i < WIRE_PATHS_MAX; i++)
 		snprintf(c->paths[c->path_count++], WIRE_PATH_SIZE, "%s", conf->paths[i]);
+	send_issuers(c, &t->config->intermediates);
+	send_issuers(c, &t->config->anchors);
 	for (size_t i = 0; i < t->key_count; i++)
 		snprintf(c->uri[c->key_count++], sizeof(c->uri[0]), "%s", t->keys[i].conf->uri);
 	wire_put_config(&w->lanes[0].out, c);
@@ -277,7 +286,8 @@ take_result(struct lane *l, const uint8_t *frame, size_t len)
 	struct job *j = l->sent.first;
 
 	if (wire_get_result(&res, frame, len) != SIGNET_OK || j == NULL || res.job != j->number ||
-	    (j->kind == JOB_SIGN && res.err == SIGNET_OK && res.sig_len == 0)) {
+	    (j->kind == JOB_SIGN && res.err == SIGNET_OK &&
+		(res.sig_len == 0 || (j->format != WIRE_RAW) != (res.cms_len > 0)))) {
 		token_on_lost(t, "its driver process does not speak our protocol");
 		return;
 	}
@@ -395,7 +405,11 @@ void
 worker_send(struct worker *w, struct lane *l, struct job *j, unsigned timeout_ms)
 {
 	struct wire_job frame = {.type = wire_type_of(j), .job = j->number, .flags = j->flags,
-	    .key = j->key != NULL ? j->key->slot : 0, .scheme = (uint8_t)j->scheme, .digest = j->digest, .pin = j->pin};
+	    .key = j->key != NULL ? j->key->slot : 0, .scheme = (uint8_t)j->scheme, .format = (uint8_t)j->format,
+	    .commitment = (uint8_t)j->commitment, .time_us = j->time_us, .digest = j->digest, .pin = j->pin};
+
+	if (j->stamp != NULL)
+		frame.stamp = *j->stamp;
 
 	wire_put_job(&l->out, &frame);
 	secret_free(j->pin); /* from here on only the worker has it */

@@ -77,11 +77,15 @@ extern "C" {
 	X("certHash", "s", "\"sha256:<hex>\" of its certificate")                                            \
 	X("token", "s", "configured name of the token")                                                      \
 	X("tokenSerial", "s", "serial number of the token")                                                  \
+	X("certCheck", "s", "good, untrusted, no-revocation, unchecked, unavailable: what was known of the certificate")   \
 	X("operation", "s", "sign, seal, timestamp, ...")                                                    \
 	X("digest", "s", "\"<algorithm>:<hex>\" that was signed")                                            \
-	X("format", "s", "raw, cades, pades")                                                                \
+	X("format", "s", "raw, cades, pades, tst")                                                           \
 	X("level", "s", "b, t")                                                                              \
 	X("scheme", "s", "pkcs1, pss, ecdsa, eddsa")                                                         \
+	X("stampPolicy", "s", "policy of the time-stamp, an OID")                                            \
+	X("stampSerial", "s", "serial number of the time-stamp, hex")                                        \
+	X("stampTime", "s", "time that it states, RFC 3339 UTC with milliseconds")                           \
 	X("purpose", "s", "issue, copy, exception")                                                          \
 	X("basis", "a", "indexes of the entries that a seal stands on")                                      \
 	X("approvals", "a", "indexes of the approvals it stands on")                                         \
@@ -106,7 +110,8 @@ extern "C" {
 	X("outcome", "s", "ok, failed, unknown, cancelled, refused")                                         \
 	X("error", "s", "name of the error the caller got")                                                  \
 	X("detail", "s", "a word of our own about the error: a CKR_* name, a stage")                         \
-	X("signatureHash", "s", "\"sha256:<hex>\" of the signature value")
+	X("signatureHash", "s", "\"sha256:<hex>\" of the signature value; of a CMS, of that in its SignerInfo")  \
+	X("cmsHash", "s", "\"sha256:<hex>\" of the whole CMS")
 
 /*
  * ---- verification ----
