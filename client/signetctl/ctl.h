@@ -77,7 +77,10 @@ enum exit_code {
 	OPTION(TITLES, 0, "titles", NULL, N_("with the texts behind the hashes, as far as you may read them")) \
 	OPTION(FORMAT, 0, "format", N_("NAME"), N_("jsonl (default) or csv"))                                \
 	OPTION(FROM_CHECKPOINT, 0, "from-checkpoint", N_("FILE"), N_("verify only what came after this remembered checkpoint")) \
-	OPTION(CONFIG, 0, "config", N_("FILE"), N_("the daemon's configuration file"))
+	OPTION(CONFIG, 0, "config", N_("FILE"), N_("the daemon's configuration file")) \
+	OPTION(REASON, 0, "reason", N_("TEXT"), N_("why, for the log and for those who ask"))                \
+	OPTION(GIVEN_BY, 0, "given-by", N_("NAME"), N_("person who hands the token over"))                   \
+	OPTION(GIVEN_TO, 0, "given-to", N_("NAME"), N_("person who has it from now on"))
 
 enum option_id {
 #define OPTION_ID(id, letter, name, arg, help) OPT_##id,

@@ -30,6 +30,7 @@ static const struct {
     {"date", N_("document date"), true}, {"documentId", N_("document id"), true},
     {"mediaType", N_("kind of document"), false}, {"documentTag", N_("document mark"), false},
     {"capacity", N_("capacity"), true}, {"onBehalfOf", N_("on behalf of"), true},
+    {"handedBy", N_("handed over by"), true}, {"handedTo", N_("handed over to"), true},
     {"reason", N_("reason"), true}, {"digest", N_("digest"), false}, {"format", N_("format"), false},
     {"level", N_("level"), false}, {"scheme", N_("scheme"), false}, {"purpose", N_("purpose"), false},
     {"basis", N_("stands on entries"), false}, {"approvals", N_("approved by entries"), false},

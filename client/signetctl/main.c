@@ -11,6 +11,7 @@
 
 #include "base/json.h"
 
+#include "admin.h"
 #include "ctl.h"
 #include "log.h"
 
@@ -38,6 +39,11 @@ const struct verb verbs[] = {
     {"token", "unlock", N_("[NAME]"), N_("give a token its PIN, for some signatures"), TAKES_UNLOCK, 0, 1,
 	verb_unlock},
     {"token", "lock", N_("[NAME]"), N_("end an unlocking"), TAKES_ALWAYS, 0, 1, verb_lock},
+    {"token", "handover", N_("TOKEN"), N_("record that a token went from one person to another"),
+	TAKES_ALWAYS | TAKES(GIVEN_BY) | TAKES(GIVEN_TO) | TAKES(NUMBER) | TAKES(DATE), 1, 1, verb_token_handover},
+    {"key", "disable", N_("KEY"), N_("switch a key off: at once, for everyone"), TAKES_ALWAYS | TAKES(REASON), 1, 1,
+	verb_key_disable},
+    {"key", "enable", N_("KEY"), N_("switch it on again"), TAKES_ALWAYS | TAKES(REASON), 1, 1, verb_key_enable},
     {"unlock", NULL, N_("[NAME]"), N_("the same as token unlock"), TAKES_UNLOCK, 0, 1, verb_unlock},
     {"lock", NULL, N_("[NAME]"), N_("the same as token lock"), TAKES_ALWAYS, 0, 1, verb_lock},
     {"sign", NULL, N_("FILE..."), N_("sign files; each gets a FILE.sig"), TAKES_SIGN, 1, -1, verb_sign},

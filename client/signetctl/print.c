@@ -93,7 +93,7 @@ word_text(const char *word)
 	static const char *const words[] = {N_("personal"), N_("seal"), N_("timestamp"), N_("log"),
 	    N_("ready"), N_("locked"), N_("absent"), N_("blocked"), N_("failed"), N_("ambiguous"),
 	    N_("missing"), N_("refused"), N_("expired"), N_("waiting"), N_("synchronised"),
-	    N_("unsynchronised"), N_("unknown")};
+	    N_("unsynchronised"), N_("disabled"), N_("unknown")};
 	size_t i;
 
 	for (i = 0; word != NULL && i < array_len(words); i++) {

@@ -13,6 +13,7 @@
 #include <systemd/sd-id128.h>
 
 #include "clock.h"
+#include "disabled.h"
 #include "dispatch.h"
 #include "entry.h"
 #include "erasure.h"
@@ -492,6 +493,8 @@ broker_start(struct broker *b, const char *config_path, char *why, size_t why_si
 	if (err == SIGNET_OK)
 		err = open_log(b, why, why_size);
 	if (err == SIGNET_OK)
+		err = disabled_load(b, why, why_size);
+	if (err == SIGNET_OK)
 		err = make_tokens(b, b->config, why, why_size);
 	if (err == SIGNET_OK)
 		err = listener_start(&b->listener, b, b->config->socket, why, why_size);
@@ -513,6 +516,7 @@ static void
 free_rest(struct broker *b)
 {
 	erasures_expire(b, UINT64_MAX);
+	disabled_done(b);
 	refusals_done(&b->refusals);
 	replay_done(&b->replay);
 	while (b->pins != NULL) {

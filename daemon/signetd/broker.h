@@ -17,8 +17,11 @@
 #include "refusal.h"
 #include "replay.h"
 
+struct change;
+struct disabled;
 struct identity;
 struct key;
+struct key_change;
 struct peer;
 struct request;
 struct token;
@@ -62,6 +65,9 @@ struct broker {
 	uint64_t followed;	 /* its size when they were last woken */
 	struct token_watcher *watchers; /* of the tokens */
 	uint64_t changes;	 /* of tokens, numbered while somebody watches */
+	struct disabled *disabled; /* keys that are switched off */
+	struct change *disabling;  /* their file is being written */
+	struct key_change *key_change; /* one is being switched off or on */
 	struct erasure *erasures; /* that wait for a second person */
 
 	uv_signal_t on_term, on_int, on_hup;

@@ -14,11 +14,13 @@
 #include "ledger/ledger.h"
 #include "token.h"
 
+enum { ENTRY_OPENINGS = 6 }; /* no entry of our own has more texts */
+
 struct entry {
 	struct ledger_op op;
 	struct broker *broker;
 	struct buf body;
-	struct ledger_opening opening; /* of one text at most */
+	struct ledger_opening openings[ENTRY_OPENINGS];
 	char erase_field[32];
 	void (*told)(void *arg, signet_err err, uint64_t index);
 	void *arg;
@@ -30,7 +32,8 @@ entry_free(struct entry *e)
 	buf_done(&e->op.entry);
 	buf_done(&e->op.proof);
 	buf_done(&e->body);
-	free(e->opening.text);
+	for (size_t i = 0; i < e->op.opening_count; i++)
+		free(e->openings[i].text);
 	free(e);
 }
 
@@ -83,20 +86,32 @@ entry_raw(struct entry *e, const char *name, const char *json, size_t len)
 }
 
 void
+entry_members(struct entry *e, const char *members)
+{
+	if (e->body.len > 0)
+		buf_chr(&e->body, ',');
+	buf_str(&e->body, members);
+}
+
+void
 entry_opening(struct entry *e, const char *field, const char *text)
 {
-	struct ledger_opening *o = &e->opening;
+	struct ledger_opening *o = &e->openings[e->op.opening_count];
 
+	if (e->op.opening_count == ENTRY_OPENINGS) {
+		e->body.failed = true;
+		return;
+	}
 	o->field = field;
 	o->text = strdup(text);
+	e->op.openings = e->openings;
+	e->op.opening_count++;
 	if (o->text == NULL || getrandom(o->salt, sizeof(o->salt), 0) != (ssize_t)sizeof(o->salt)) {
 		e->body.failed = true;
 		return;
 	}
 	buf_chr(&e->body, ',');
 	opening_write(&e->body, o);
-	e->op.openings = o;
-	e->op.opening_count = 1;
 }
 
 void

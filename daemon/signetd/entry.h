@@ -19,6 +19,8 @@ void entry_str(struct entry *e, const char *name, const char *value);
 void entry_int(struct entry *e, const char *name, uint64_t value);
 /* Text of a JSON value. */
 void entry_raw(struct entry *e, const char *name, const char *json, size_t len);
+/* Members as text, without outer commas. */
+void entry_members(struct entry *e, const char *members);
 /* The hash of salt and text; the text lies apart. `field` is a static string. */
 void entry_opening(struct entry *e, const char *field, const char *text);
 /* The same transaction erases the texts behind another entry; "" means all of them. */

@@ -122,6 +122,8 @@ fault_parameters(const struct fault *f)
 	case SIGNET_ERR_KEY_NOT_FOUND:
 	case SIGNET_ERR_SEAL_KEY:
 		return json_pack("{s:s,s:s}", "key", f->subject, "message", m);
+	case SIGNET_ERR_KEY_DISABLED:
+		return json_pack("{s:s,s:s,s:s}", "key", f->subject, "reason", f->reason, "message", m);
 	case SIGNET_ERR_NOT_PERMITTED:
 		return json_pack("{s:o,s:s}", "rule", text_or_null(f->rule), "message", m);
 	case SIGNET_ERR_TOKEN_NOT_FOUND:

@@ -141,7 +141,7 @@ carry_out(struct request *r, struct erasure *first, const char *reason)
 static bool
 is_field(const char *field)
 {
-	static const char *const fields[] = {"", "number", "title", "date", "documentId", "capacity", "onBehalfOf", "reason"};
+	static const char *const fields[] = {"", "number", "title", "date", "documentId", "capacity", "onBehalfOf", "handedBy", "handedTo", "reason"};
 
 	for (size_t i = 0; i < array_len(fields); i++)
 		if (strcmp(field, fields[i]) == 0)

@@ -4,6 +4,7 @@
 #include "base/base64.h"
 #include "broker.h"
 #include "clock.h"
+#include "disabled.h"
 #include "dispatch.h"
 #include "permit.h"
 #include "token.h"
@@ -78,9 +79,17 @@ reason_of(const struct key *k)
 	return text_or_null(k->info.reason);
 }
 
+/* A key that is switched off is that first of all. */
+static const char *
+state_of(const struct key *k, const struct disabled *off)
+{
+	return off != NULL ? "disabled" : key_state_name(k);
+}
+
 static json_t *
 describe_key(const struct key *k)
 {
+	const struct disabled *off = disabled_find(k->token->broker, k->conf);
 	static const char *const uses[] = {"personal", "seal", "timestamp", "log"};
 	const struct config_key *c = k->conf;
 	char alg[16], until[CLOCK_TEXT] = "";
@@ -92,7 +101,7 @@ describe_key(const struct key *k)
 	    text_or_null(c->holder != NULL ? c->holder : k->token->conf->holder), "organisation",
 	    text_or_null(c->organisation), "algorithm", algorithm_name(&k->info, alg, sizeof(alg)), "schemes",
 	    schemes_of(&k->info), "formats", formats_of(&k->info), "certificates", certificates_of(&k->info), "notAfter",
-	    text_or_null(until), "state", key_state_name(k), "reason", reason_of(k));
+	    text_or_null(until), "state", state_of(k, off), "reason", off != NULL ? json_string(off->reason) : reason_of(k));
 }
 
 /* Where a walk over all keys stands. */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "broker.h"
+#include "disabled.h"
 #include "refusal.h"
 #include "token.h"
 
@@ -55,6 +56,21 @@ token_visible(const struct broker *b, const struct identity *who, const struct t
 	for (size_t i = 0; i < t->key_count; i++)
 		if (policy_visible(b->config->policy, &who->peer, t->keys[i].conf->name))
 			return true;
+	return false;
+}
+
+bool
+permit_enabled(struct broker *b, const struct identity *who, const struct method *m, const struct key *k, struct fault *f)
+{
+	const struct disabled *d = disabled_find(b, k->conf);
+
+	if (d == NULL)
+		return true;
+	if (m != NULL)
+		refusal_note(b, who, m, m->verb, k->conf->name);
+	fault_set(f, SIGNET_ERR_KEY_DISABLED, k->conf->name, "the key %s was disabled: %s; an administrator can enable it again",
+	    k->conf->name, d->reason);
+	fault_set_reason(f, "%s", d->reason);
 	return false;
 }
 

@@ -18,6 +18,9 @@ struct key *permit_key(struct broker *b, const struct identity *who, const struc
 /* The token of this name if the verb is permitted on one of its keys (or, for `admin`, at all). */
 struct token *permit_token(struct broker *b, const struct identity *who, const struct method *m, const char *name,
     struct fault *f);
+/* False: an administrator has switched the key off. `m` NULL: not noted. */
+bool permit_enabled(struct broker *b, const struct identity *who, const struct method *m, const struct key *k,
+    struct fault *f);
 /* Methods that concern no key. */
 bool permit_whole(struct broker *b, const struct identity *who, const struct method *m, struct fault *f);
 /* A PIN is taken only from a peer with the verb `unlock` on the token. */

@@ -399,8 +399,8 @@ signing_start(struct signing *s)
 	uint8_t input[LEDGER_HASH];
 	struct digest digest;
 
-	if (k == NULL || !signing_check_use(k, &s->fault) || !check_digest(s, &digest, &s->fault) ||
-	    !check_request_id(s, &s->fault)) {
+	if (k == NULL || !permit_enabled(r->broker, r->who, r->method, k, &s->fault) ||
+	    !signing_check_use(k, &s->fault) || !check_digest(s, &digest, &s->fault) || !check_request_id(s, &s->fault)) {
 		end(s);
 		return;
 	}

@@ -399,6 +399,8 @@ permit_now(struct token *t, struct job *j, const char **rule)
 	*rule = NULL;
 	if (j->verb == VERB_NONE)
 		return true; /* our own */
+	if (j->kind == JOB_SIGN && !permit_enabled(t->broker, j->who, NULL, j->key, &j->fault))
+		return false;
 	if (j->kind == JOB_SIGN)
 		v = permit_again(t->broker, j->who, j->verb, j->key->conf->name);
 	else

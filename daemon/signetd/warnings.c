@@ -11,6 +11,7 @@
 
 #include "broker.h"
 #include "clock.h"
+#include "disabled.h"
 #include "token.h"
 
 static void warn(json_t *list, const char *fmt, ...) printf_like(2, 3);
@@ -92,6 +93,8 @@ warnings_list(const struct broker *b)
 	if (list == NULL)
 		return NULL;
 	about_log(list, b);
+	for (const struct disabled *d = b->disabled; d != NULL; d = d->next)
+		warn(list, "key %s is disabled since %s: %s", d->name, d->since, d->reason);
 	about_disk(list, b);
 	for (size_t t = 0; t < b->token_count; t++) {
 		about_token(list, b->tokens[t]);

@@ -55,7 +55,8 @@ extern "C" {
 	X(REQUEST_NOT_FOUND, "RequestNotFound", "nothing is known of this request, or it is not yours")      \
 	X(CERTIFICATE_INVALID, "CertificateInvalid", "the key's certificate is not valid")                     \
 	X(BACKUP_FAILED, "BackupFailed", "the copy of the log could not be made")                            \
-	X(CLOCK_UNSYNCHRONIZED, "ClockUnsynchronized", "the clock is not known to be right, so nothing is stamped")
+	X(CLOCK_UNSYNCHRONIZED, "ClockUnsynchronized", "the clock is not known to be right, so nothing is stamped") \
+	X(KEY_DISABLED, "KeyDisabled", "the key was disabled by an administrator")
 
 typedef enum signet_err {
 #define SIGNET_ERROR_CODE(code, wire, text) SIGNET_ERR_##code,

@@ -97,6 +97,8 @@ extern "C" {
 	X("mediaType", "s", "media type of the document")                                                    \
 	X("capacity", "o", "capacity in which the person signed")                                            \
 	X("onBehalfOf", "o", "person it was for, as claimed by the client")                                  \
+	X("handedBy", "o", "person who handed the token over")                                               \
+	X("handedTo", "o", "person who has it now")                                                          \
 	X("reason", "o", "reason given by a person")                                                         \
 	X("requestId", "s", "the client's request id")                                                       \
 	X("state", "s", "state of the token: absent, locked, ready, blocked, failed")                        \

@@ -104,7 +104,8 @@ void
 __wrap_ledger_submit(struct ledger *log, struct ledger_op *op)
 {
 	bool hold = (op->what == LEDGER_CLAIM && the_case->hold_claims) ||
-		    (op->what == LEDGER_RECORD && the_case->hold_records);
+		    (op->what == LEDGER_RECORD && the_case->hold_records) ||
+	    (op->what == LEDGER_APPEND && the_case->hold_kind != NULL && strcmp(op->kind, the_case->hold_kind) == 0);
 
 	if (!hold) {
 		__real_ledger_submit(log, op);

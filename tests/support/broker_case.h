@@ -73,6 +73,7 @@ struct broker_case {
 	/* the log */
 	bool log_full;                  /* ledger_available says no */
 	bool hold_claims, hold_records; /* operations wait in `held` */
+	const char *hold_kind; /* entries of this kind too */
 	struct ledger_op *held[CASE_HELD];
 	unsigned held_count;
 };
