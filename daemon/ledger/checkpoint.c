@@ -77,7 +77,7 @@ heads_make(struct heads *h, struct store *s)
 	assert(h->on && s->tree.size > 0 && s->tree.size >= h->last.says.size);
 	memcpy(head->says.origin, h->signer.key.name, sizeof(head->says.origin));
 	head->says.size = s->tree.size;
-	merkle_root(&s->tree, head->says.root);
+	tlog_tree_root(&s->tree, head->says.root);
 	err = sign(h, head);
 	if (err == SIGNET_OK)
 		err = db_put_checkpoint(&s->db, head->says.size - 1, head->note, head->note_len);

@@ -89,6 +89,10 @@ make_key(const struct ledger_options *o, const char *path, const char *known, ui
 {
 	char witness[4096];
 
+	if (o->key_is_given) {
+		snprintf(why, size, "the log key %s is missing: provide that credential", path);
+		return SIGNET_ERR_LOG_UNAVAILABLE;
+	}
 	if (known[0] != '\0' || any_witness(o, witness)) {
 		snprintf(why, size,
 		    "the log key %s is missing although %s has checkpoints: restore the key from a backup, "

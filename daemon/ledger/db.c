@@ -157,8 +157,8 @@ db_put_entry(struct db *db, const struct db_entry *e)
 
 	bind_int(s, 1, (int64_t)e->index, &rc);
 	bind_blob(s, 2, e->bytes->data, e->bytes->len, &rc);
-	bind_blob(s, 3, e->leaf, MERKLE_HASH, &rc);
-	bind_blob(s, 4, e->subtrees, e->subtree_count * (size_t)MERKLE_HASH, &rc);
+	bind_blob(s, 3, e->leaf, TLOG_HASH, &rc);
+	bind_blob(s, 4, e->subtrees, e->subtree_count * (size_t)TLOG_HASH, &rc);
 	bind_blob(s, 5, e->kept, e->kept_len, &rc);
 	return run(db, DB_PUT_ENTRY, rc);
 }
@@ -280,19 +280,19 @@ db_empty_wal(struct db *db)
 
 /* A leaf stands in its row, a larger subtree in the row of its last leaf. */
 static signet_err
-copy_node(sqlite3_stmt *row, unsigned level, uint8_t out[MERKLE_HASH])
+copy_node(sqlite3_stmt *row, unsigned level, uint8_t out[TLOG_HASH])
 {
-	int column = level == 0 ? 0 : 1, at = level == 0 ? 0 : (int)(level - 1) * MERKLE_HASH;
+	int column = level == 0 ? 0 : 1, at = level == 0 ? 0 : (int)(level - 1) * TLOG_HASH;
 	const uint8_t *hashes = sqlite3_column_blob(row, column);
 
-	if (hashes == NULL || sqlite3_column_bytes(row, column) < at + MERKLE_HASH)
+	if (hashes == NULL || sqlite3_column_bytes(row, column) < at + TLOG_HASH)
 		return SIGNET_ERR_IO;
-	memcpy(out, hashes + at, MERKLE_HASH);
+	memcpy(out, hashes + at, TLOG_HASH);
 	return SIGNET_OK;
 }
 
 signet_err
-db_node(struct db *db, unsigned level, uint64_t number, uint8_t out[MERKLE_HASH])
+db_node(struct db *db, unsigned level, uint64_t number, uint8_t out[TLOG_HASH])
 {
 	sqlite3_stmt *row = db->statement[DB_NODE];
 	int rc = SQLITE_OK;

@@ -10,7 +10,7 @@
 #include <sqlite3.h>
 
 #include "ledger/ledger.h"
-#include "ledger/merkle.h"
+#include "base/tlog.h"
 
 enum { DB_SCHEMA = 2, DB_BUSY_MS = 2000 };
 
@@ -79,7 +79,7 @@ struct db_entry {
 	uint64_t index;
 	const struct buf *bytes;
 	const uint8_t *leaf;
-	const uint8_t *subtrees; /* subtree_count * MERKLE_HASH bytes */
+	const uint8_t *subtrees; /* subtree_count * TLOG_HASH bytes */
 	unsigned subtree_count;
 	const void *kept; /* kept_len 0: NULL */
 	size_t kept_len;
@@ -115,7 +115,7 @@ must_check signet_err db_probe(struct db *db);
  * Root of the complete subtree of 2^level leaves that is number `number` from the left, as stored.
  * SIGNET_ERR_REQUEST_NOT_FOUND: no such row; SIGNET_ERR_IO: it has no such hash; SIGNET_ERR_LOG_UNAVAILABLE.
  */
-must_check signet_err db_node(struct db *db, unsigned level, uint64_t number, uint8_t out[MERKLE_HASH]);
+must_check signet_err db_node(struct db *db, unsigned level, uint64_t number, uint8_t out[TLOG_HASH]);
 /* How many rows there are. */
 must_check signet_err db_size(struct db *db, uint64_t *size);
 

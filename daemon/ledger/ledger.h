@@ -119,6 +119,7 @@ struct ledger_op {
 struct ledger_options {
 	const char *origin;  /* of the log: name of its key, first line of its checkpoints; NULL: no checkpoints (tests) */
 	const char *log_key; /* path of the Ed25519 seed, 32 bytes 0600, made if it does not exist; NULL: dir/log.key */
+	bool key_is_given;   /* log_key is another's to make: a missing one is an error, and it is never moved */
 	const char *tiles;   /* directory of the published log, NULL: none; tiles before checkpoint, each atomically */
 	const char *anchor;  /* file with a checkpoint kept elsewhere, NULL: none; the log must extend it */
 	const char *dir;    /* state directory; must exist, 0700; log.db and log.reserve live there */

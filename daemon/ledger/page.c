@@ -2,9 +2,9 @@
  * Reading pages. A page ends at its limit of rows, at its limit of bytes, or at
  * the end of the log; it goes on from where its last slice stopped.
  *
- * Invariant: a row is handed out only if its bytes are those that were hashed.
- * One that is not ends the page before it, and is an error where it is the
- * first.
+ * Invariant: a row is handed out only if its bytes are those that were hashed,
+ * or marked where rows were asked for as they are. Otherwise one that is not
+ * ends the page before it, and is an error where it is the first.
  */
 #include "ledger/page.h"
 
@@ -17,7 +17,7 @@
 #include "ledger/query.h"
 #include <signet/log.h>
 
-enum { ROW_MAX = 2 << 20, LOOK_AT_CLOCK = 64 };
+enum { ROW_MAX = 2 << 20, RENDERED_MAX = 16 << 20, LOOK_AT_CLOCK = 64 };
 
 struct page {
 	struct filter filter;
@@ -25,6 +25,7 @@ struct page {
 	size_t limit, count, bytes;
 	struct ledger_row rows[PAGE_ROWS];
 	struct buf blocks[PAGE_ROWS]; /* what the rows point to */
+	struct buf texts[PAGE_ROWS];  /* what was rendered */
 };
 
 struct page *
@@ -40,13 +41,20 @@ page_new(const struct ledger_query *q)
 	return p;
 }
 
+static void
+free_row(struct page *p, size_t i)
+{
+	buf_done(&p->blocks[i]);
+	buf_done(&p->texts[i]);
+}
+
 void
 page_free(struct page *p)
 {
 	if (p == NULL)
 		return;
 	for (size_t i = 0; i < p->count; i++)
-		buf_done(&p->blocks[i]);
+		free_row(p, i);
 	free(p);
 }
 
@@ -129,7 +137,11 @@ copy_row(struct db *db, sqlite3_stmt *row, bool titles, struct ledger_row *out, 
 	buf_init(b, ROW_MAX);
 	out->index = (uint64_t)sqlite3_column_int64(row, 0);
 	at.entry = put_column(b, row, 1, &out->entry_len);
-	memcpy(out->leaf, sqlite3_column_blob(row, 2), LEDGER_HASH);
+	out->leaf_len = (size_t)sqlite3_column_bytes(row, 2);
+	if (out->leaf_len > LEDGER_HASH)
+		out->leaf_len = 0; /* whatever it is, it is no hash */
+	if (out->leaf_len > 0)
+		memcpy(out->leaf, sqlite3_column_blob(row, 2), out->leaf_len);
 	at.subtrees = put_column(b, row, 3, &out->subtrees_len);
 	at.checkpoint = put_column(b, row, 4, &out->checkpoint_len);
 	if (titles)
@@ -146,11 +158,11 @@ copy_row(struct db *db, sqlite3_stmt *row, bool titles, struct ledger_row *out, 
 static bool
 is_as_hashed(sqlite3_stmt *row)
 {
-	uint8_t leaf[MERKLE_HASH];
+	uint8_t leaf[TLOG_HASH];
 
-	merkle_leaf(leaf, sqlite3_column_blob(row, 1), (size_t)sqlite3_column_bytes(row, 1));
-	return sqlite3_column_bytes(row, 2) == MERKLE_HASH &&
-	       memcmp(sqlite3_column_blob(row, 2), leaf, MERKLE_HASH) == 0;
+	tlog_leaf(leaf, sqlite3_column_blob(row, 1), (size_t)sqlite3_column_bytes(row, 1));
+	return sqlite3_column_bytes(row, 2) == TLOG_HASH &&
+	       memcmp(sqlite3_column_blob(row, 2), leaf, TLOG_HASH) == 0;
 }
 
 static void
@@ -161,16 +173,41 @@ finish(struct page *p, struct ledger_query *q)
 	q->next_from = p->at;
 }
 
+/* The row that is about to be added. */
+static signet_err
+render(struct page *p, const struct ledger_query *q, struct ledger_row *row)
+{
+	struct buf *text = &p->texts[p->count];
+
+	buf_init(text, RENDERED_MAX);
+	if (q->render == NULL)
+		return SIGNET_OK;
+	q->render(q, row, text);
+	if (text->failed) {
+		free_row(p, p->count);
+		return SIGNET_ERR_MEMORY;
+	}
+	row->text = text->data;
+	row->text_len = text->len;
+	return SIGNET_OK;
+}
+
+static size_t
+row_bytes(const struct page *p)
+{
+	return p->blocks[p->count].len + p->texts[p->count].len;
+}
+
 /* True: the page is done, before this row or with an error. */
 static bool
 take(struct page *p, struct ledger_query *q, struct db *db, sqlite3_stmt *row)
 {
 	struct ledger_row *out = &p->rows[p->count];
-	struct buf *b = &p->blocks[p->count];
 	uint64_t index = (uint64_t)sqlite3_column_int64(row, 0);
+	bool as_hashed = is_as_hashed(row);
 	signet_err err;
 
-	if (!is_as_hashed(row)) {
+	if (!as_hashed && !q->raw) {
 		if (p->count > 0)
 			return true;
 		q->err = SIGNET_ERR_IO;
@@ -179,18 +216,21 @@ take(struct page *p, struct ledger_query *q, struct db *db, sqlite3_stmt *row)
 		    (unsigned long long)index);
 		return true;
 	}
-	err = copy_row(db, row, q->titles, out, b);
+	err = copy_row(db, row, q->titles, out, &p->blocks[p->count]);
+	out->as_hashed = as_hashed;
+	if (err == SIGNET_OK)
+		err = render(p, q, out);
 	if (err != SIGNET_OK) {
 		query_fail_db(q, db);
 		if (err == SIGNET_ERR_MEMORY)
 			snprintf(q->why, sizeof(q->why), "not enough memory");
 		return true;
 	}
-	if (p->count > 0 && p->bytes + b->len > PAGE_BYTES) {
-		buf_done(b);
+	if (p->count > 0 && p->bytes + row_bytes(p) > PAGE_BYTES) {
+		free_row(p, p->count);
 		return true;
 	}
-	p->bytes += b->len;
+	p->bytes += row_bytes(p);
 	p->count++;
 	p->at = index + 1;
 	return p->count == p->limit;

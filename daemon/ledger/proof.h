@@ -24,6 +24,8 @@ struct ledger_row { /* one row of a page; borrowed during `done` */
 	const uint8_t *entry;
 	size_t entry_len;
 	uint8_t leaf[LEDGER_HASH];
+	size_t leaf_len; /* as it is stored; LEDGER_HASH but in a damaged row */
+	bool as_hashed;  /* the bytes are those of the leaf; false only where `raw` was asked for */
 	const uint8_t *subtrees;
 	size_t subtrees_len;
 	const char *checkpoint;
@@ -33,6 +35,8 @@ struct ledger_row { /* one row of a page; borrowed during `done` */
 		uint8_t salt[LEDGER_HASH];
 	} openings[LEDGER_OPENINGS_MAX];
 	size_t opening_count;
+	const uint8_t *text; /* what `render` wrote */
+	size_t text_len;
 };
 
 enum ledger_query_kind {
@@ -56,6 +60,9 @@ struct ledger_query {
 	uint64_t from, limit, index, first, size;
 	const struct ledger_filter *filter; /* NULL: every row; borrowed until `done` */
 	bool titles;
+	bool raw; /* rows that are not what was hashed, too: for those who look for them */
+	/* Each row as it goes out, written on the reader thread; NULL: the caller writes. It may read what `owner` owns. */
+	void (*render)(const struct ledger_query *q, const struct ledger_row *row, struct buf *out);
 	const char *path;
 
 	/* out */

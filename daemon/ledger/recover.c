@@ -24,7 +24,7 @@ damaged(const struct store *s, uint64_t index, const char *what, char *why, size
 static signet_err
 read_last(struct store *s, uint64_t *next, char *why, size_t size)
 {
-	uint8_t leaf[MERKLE_HASH];
+	uint8_t leaf[TLOG_HASH];
 	sqlite3_stmt *row;
 	bool found;
 	signet_err err;
@@ -36,9 +36,9 @@ read_last(struct store *s, uint64_t *next, char *why, size_t size)
 	err = db_step(&s->db, row, &found);
 	if (err == SIGNET_OK && found) {
 		*next = (uint64_t)sqlite3_column_int64(row, 0) + 1;
-		merkle_leaf(leaf, sqlite3_column_blob(row, 1), (size_t)sqlite3_column_bytes(row, 1));
-		if (sqlite3_column_bytes(row, 2) != MERKLE_HASH ||
-		    memcmp(sqlite3_column_blob(row, 2), leaf, MERKLE_HASH) != 0)
+		tlog_leaf(leaf, sqlite3_column_blob(row, 1), (size_t)sqlite3_column_bytes(row, 1));
+		if (sqlite3_column_bytes(row, 2) != TLOG_HASH ||
+		    memcmp(sqlite3_column_blob(row, 2), leaf, TLOG_HASH) != 0)
 			err = damaged(s, *next - 1, "its bytes are not those that were hashed", why, size);
 	}
 	sqlite3_finalize(row);
@@ -50,7 +50,7 @@ static signet_err
 read_node(struct store *s, sqlite3_stmt *row, uint64_t index, unsigned level, char *why, size_t size)
 {
 	const uint8_t *hashes;
-	int column = level == 0 ? 0 : 1, at = level == 0 ? 0 : (int)(level - 1) * MERKLE_HASH;
+	int column = level == 0 ? 0 : 1, at = level == 0 ? 0 : (int)(level - 1) * TLOG_HASH;
 	bool found;
 	signet_err err;
 
@@ -62,9 +62,9 @@ read_node(struct store *s, sqlite3_stmt *row, uint64_t index, unsigned level, ch
 	if (!found)
 		return damaged(s, index, "missing", why, size);
 	hashes = sqlite3_column_blob(row, column);
-	if (hashes == NULL || sqlite3_column_bytes(row, column) < at + MERKLE_HASH)
+	if (hashes == NULL || sqlite3_column_bytes(row, column) < at + TLOG_HASH)
 		return damaged(s, index, "its hashes are missing", why, size);
-	memcpy(s->tree.node[level], hashes + at, MERKLE_HASH);
+	memcpy(s->tree.node[level], hashes + at, TLOG_HASH);
 	return SIGNET_OK;
 }
 
@@ -79,7 +79,7 @@ recover_tree(struct store *s, char *why, size_t size)
 		err = db_prepare(&s->db, "SELECT leaf, subtrees FROM entry WHERE idx = ?1", &row);
 	if (err != SIGNET_OK)
 		return err;
-	for (unsigned i = MERKLE_LEVELS; i-- > 0 && err == SIGNET_OK;) {
+	for (unsigned i = TLOG_LEVELS; i-- > 0 && err == SIGNET_OK;) {
 		if ((n >> i & 1) == 0)
 			continue;
 		end += UINT64_C(1) << i;

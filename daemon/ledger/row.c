@@ -78,7 +78,7 @@ copy_row(struct ledger_read *read, sqlite3_stmt *row)
 	const void *bytes = sqlite3_column_blob(row, 0), *leaf = sqlite3_column_blob(row, 1);
 	size_t len = (size_t)sqlite3_column_bytes(row, 0);
 
-	merkle_leaf(read->leaf, bytes, len);
+	tlog_leaf(read->leaf, bytes, len);
 	if (sqlite3_column_bytes(row, 1) != LEDGER_HASH || memcmp(leaf, read->leaf, LEDGER_HASH) != 0)
 		return SIGNET_ERR_IO;
 	buf_put(&read->entry, bytes, len);

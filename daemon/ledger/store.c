@@ -76,7 +76,7 @@ store_commit(struct store *s)
 signet_err
 store_append(struct store *s, const struct buf *entry, uint8_t leaf[LEDGER_HASH], const struct buf *kept)
 {
-	uint8_t completed[MERKLE_LEVELS][MERKLE_HASH];
+	uint8_t completed[TLOG_LEVELS][TLOG_HASH];
 	struct db_entry row = {
 	    .index = s->tree.size,
 	    .bytes = entry,
@@ -86,8 +86,8 @@ store_append(struct store *s, const struct buf *entry, uint8_t leaf[LEDGER_HASH]
 	    .kept_len = kept->len,
 	};
 
-	merkle_leaf(leaf, entry->data, entry->len);
-	row.subtree_count = merkle_push(&s->tree, leaf, completed);
+	tlog_leaf(leaf, entry->data, entry->len);
+	row.subtree_count = tlog_tree_push(&s->tree, leaf, completed);
 	return db_put_entry(&s->db, &row);
 }
 

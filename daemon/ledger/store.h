@@ -10,9 +10,9 @@
 
 struct store {
 	struct db db;
-	struct merkle tree;  /* its leaves are the rows: those committed, and those of the open transaction */
+	struct tlog_tree tree;  /* its leaves are the rows: those committed, and those of the open transaction */
 	uint64_t last_claim; /* id; some are never used */
-	struct merkle mark;  /* the tree when the transaction began */
+	struct tlog_tree mark;  /* the tree when the transaction began */
 	bool erased;         /* something was erased; whoever empties the write-ahead log clears it */
 
 	char boot[33];

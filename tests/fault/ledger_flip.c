@@ -18,7 +18,6 @@
 #include <openssl/evp.h>
 
 #include "base/tlog.h"
-#include "ledger/merkle.h"
 #include "ledger_case.h"
 #include "unit.h"
 
@@ -34,7 +33,7 @@ struct answers {
 	uint8_t hash[32];
 	bool refused; /* the daemon said that something is wrong */
 	bool wrong;   /* the auditor says so */
-	struct merkle tree;
+	struct tlog_tree tree;
 	uint8_t roots[ROWS + 2][TLOG_HASH];
 	uint64_t next;
 };
@@ -97,17 +96,17 @@ audit_checkpoint(struct answers *a, const struct ledger_row *row)
 static void
 audit_row(struct answers *a, const struct ledger_row *row)
 {
-	uint8_t completed[MERKLE_LEVELS][MERKLE_HASH], leaf[MERKLE_HASH];
+	uint8_t completed[TLOG_LEVELS][TLOG_HASH], leaf[TLOG_HASH];
 	unsigned n;
 
 	if (row->index != a->next++ || row->index > ROWS) {
 		a->wrong = true;
 		return;
 	}
-	merkle_leaf(leaf, row->entry, row->entry_len);
-	n = merkle_push(&a->tree, leaf, completed);
-	merkle_root(&a->tree, a->roots[a->tree.size]);
-	if (memcmp(leaf, row->leaf, sizeof(leaf)) != 0 || row->subtrees_len != n * MERKLE_HASH ||
+	tlog_leaf(leaf, row->entry, row->entry_len);
+	n = tlog_tree_push(&a->tree, leaf, completed);
+	tlog_tree_root(&a->tree, a->roots[a->tree.size]);
+	if (memcmp(leaf, row->leaf, sizeof(leaf)) != 0 || row->subtrees_len != n * TLOG_HASH ||
 	    memcmp(row->subtrees, completed, row->subtrees_len) != 0)
 		a->wrong = true;
 	audit_checkpoint(a, row);
@@ -209,7 +208,7 @@ ask_all(struct ledger_case *c, struct answers *a)
 	a->ctx = EVP_MD_CTX_new();
 	assert_non_null(a->ctx);
 	assert_int_equal(EVP_DigestInit_ex(a->ctx, EVP_sha256(), NULL), 1);
-	merkle_root(&a->tree, a->roots[0]);
+	tlog_tree_root(&a->tree, a->roots[0]);
 	if (case_try_open(c) != SIGNET_OK) {
 		a->refused = true;
 	} else {

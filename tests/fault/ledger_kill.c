@@ -19,7 +19,7 @@
 #include <unistd.h>
 
 #include "ledger/kept.h"
-#include "ledger/merkle.h"
+#include "base/tlog.h"
 #include "ledger_case.h"
 #include "unit.h"
 

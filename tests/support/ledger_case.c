@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "ledger_case.h"
-#include "ledger/merkle.h"
+#include "base/tlog.h"
 #include "unit.h"
 
 static int64_t
@@ -450,26 +450,26 @@ case_int(const struct ledger_case *c, const char *sql)
 }
 
 static void
-check_row(sqlite3_stmt *row, struct merkle *tree)
+check_row(sqlite3_stmt *row, struct tlog_tree *tree)
 {
-	uint8_t completed[MERKLE_LEVELS][MERKLE_HASH], leaf[MERKLE_HASH];
+	uint8_t completed[TLOG_LEVELS][TLOG_HASH], leaf[TLOG_HASH];
 	unsigned n;
 
 	assert_int_equal(sqlite3_column_int64(row, 0), tree->size);
-	merkle_leaf(leaf, sqlite3_column_blob(row, 1), (size_t)sqlite3_column_bytes(row, 1));
-	assert_int_equal(sqlite3_column_bytes(row, 2), MERKLE_HASH);
-	assert_memory_equal(sqlite3_column_blob(row, 2), leaf, MERKLE_HASH);
-	n = merkle_push(tree, leaf, completed);
-	assert_int_equal(sqlite3_column_bytes(row, 3), n * MERKLE_HASH);
+	tlog_leaf(leaf, sqlite3_column_blob(row, 1), (size_t)sqlite3_column_bytes(row, 1));
+	assert_int_equal(sqlite3_column_bytes(row, 2), TLOG_HASH);
+	assert_memory_equal(sqlite3_column_blob(row, 2), leaf, TLOG_HASH);
+	n = tlog_tree_push(tree, leaf, completed);
+	assert_int_equal(sqlite3_column_bytes(row, 3), n * TLOG_HASH);
 	if (n > 0)
-		assert_memory_equal(sqlite3_column_blob(row, 3), completed, n * MERKLE_HASH);
+		assert_memory_equal(sqlite3_column_blob(row, 3), completed, n * TLOG_HASH);
 }
 
 void
 case_check_rows(const struct ledger_case *c, uint64_t n)
 {
 	sqlite3 *db = connect_db(c);
-	struct merkle tree = {0};
+	struct tlog_tree tree = {0};
 	sqlite3_stmt *row;
 
 	assert_int_equal(sqlite3_prepare_v2(

@@ -6,7 +6,7 @@
 
 #include "bad_disk.h"
 #include "ledger/kept.h"
-#include "ledger/merkle.h"
+#include "base/tlog.h"
 #include "ledger_case.h"
 #include <signet/log.h>
 #include "unit.h"
@@ -35,7 +35,7 @@ entry_is_given_back_as_it_is_stored_and_hashed(void **state)
 	assert_int_equal(op.index, 0);
 	assert_string_equal(op.time, "2026-11-21T19:26:41.123456Z");
 	assert_text(&op.entry, want);
-	merkle_leaf(leaf, want, sizeof(want) - 1);
+	tlog_leaf(leaf, want, sizeof(want) - 1);
 	assert_memory_equal(op.leaf, leaf, LEDGER_HASH);
 	buf_done(&op.entry);
 	assert_int_equal(ledger_size(c->log), 1);

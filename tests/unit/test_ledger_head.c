@@ -9,7 +9,6 @@
 
 #include "bad_disk.h"
 #include "base/tlog.h"
-#include "ledger/merkle.h"
 #include "ledger_case.h"
 #include "unit.h"
 
@@ -206,8 +205,8 @@ entry_that_came_too_soon_is_covered_without_another(void **state)
 {
 	struct ledger_case *c = *state;
 	struct checkpoint head;
-	struct merkle tree = {0};
-	uint8_t completed[MERKLE_LEVELS][MERKLE_HASH], root[MERKLE_HASH];
+	struct tlog_tree tree = {0};
+	uint8_t completed[TLOG_LEVELS][TLOG_HASH], root[TLOG_HASH];
 	struct ledger_read r;
 
 	for (int i = 0; i < 10; i++)
@@ -217,11 +216,11 @@ entry_that_came_too_soon_is_covered_without_another(void **state)
 	assert_int_equal(head.size, 10);
 	for (uint64_t i = 0; i < 10; i++) {
 		assert_int_equal(case_read(c, i, &r), SIGNET_OK);
-		merkle_push(&tree, r.leaf, completed);
+		tlog_tree_push(&tree, r.leaf, completed);
 		buf_done(&r.entry);
 		buf_done(&r.value);
 	}
-	merkle_root(&tree, root);
+	tlog_tree_root(&tree, root);
 	assert_memory_equal(head.root, root, sizeof(root));
 }
 

@@ -7,7 +7,7 @@
 
 #include "ledger/entry.h"
 #include "ledger/kept.h"
-#include "ledger/merkle.h"
+#include "base/tlog.h"
 #include "ledger_case.h"
 #include <signet/log.h>
 #include "unit.h"

@@ -5,7 +5,6 @@
 
 #include "base/tlog.h"
 #include "ledger/filter.h"
-#include "ledger/merkle.h"
 #include "ledger_case.h"
 #include <signet/log.h>
 #include "unit.h"
@@ -19,18 +18,18 @@ static uint8_t roots[SIZES + 1][TLOG_HASH], leaves[SIZES][TLOG_HASH];
 static void
 fill_and_learn(struct ledger_case *c)
 {
-	uint8_t completed[MERKLE_LEVELS][MERKLE_HASH];
-	struct merkle tree = {0};
+	uint8_t completed[TLOG_LEVELS][TLOG_HASH];
+	struct tlog_tree tree = {0};
 
 	case_fill(c, SIZES, NULL, NULL);
-	merkle_root(&tree, roots[0]);
+	tlog_tree_root(&tree, roots[0]);
 	for (uint64_t i = 0; i < SIZES; i++) {
 		struct ledger_read r;
 
 		assert_int_equal(case_read(c, i, &r), SIGNET_OK);
 		memcpy(leaves[i], r.leaf, TLOG_HASH);
-		merkle_push(&tree, r.leaf, completed);
-		merkle_root(&tree, roots[i + 1]);
+		tlog_tree_push(&tree, r.leaf, completed);
+		tlog_tree_root(&tree, roots[i + 1]);
 		buf_done(&r.entry);
 		buf_done(&r.value);
 	}

@@ -1,9 +1,9 @@
-/* daemon/ledger/merkle.c */
+/* client/base/tlog_tree.c */
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/digest.h"
-#include "ledger/merkle.h"
+#include "base/tlog.h"
 #include "unit.h"
 
 enum { SIZES = 300 };
@@ -11,37 +11,37 @@ enum { SIZES = 300 };
 static void
 assert_hex(const uint8_t *hash, const char *hex)
 {
-	uint8_t want[MERKLE_HASH];
+	uint8_t want[TLOG_HASH];
 	size_t n = sizeof(want);
 
 	assert_int_equal(hex_decode(hex, strlen(hex), want, &n), SIGNET_OK);
-	assert_int_equal(n, MERKLE_HASH);
-	assert_memory_equal(hash, want, MERKLE_HASH);
+	assert_int_equal(n, TLOG_HASH);
+	assert_memory_equal(hash, want, TLOG_HASH);
 }
 
 /* MTH as the standard defines it, by recursion [RFC 6962, 2.1]. */
 static void
-reference(const uint8_t (*leaves)[MERKLE_HASH], size_t n, uint8_t out[MERKLE_HASH])
+reference(const uint8_t (*leaves)[TLOG_HASH], size_t n, uint8_t out[TLOG_HASH])
 {
-	uint8_t left[MERKLE_HASH], right[MERKLE_HASH];
+	uint8_t left[TLOG_HASH], right[TLOG_HASH];
 	size_t k = 1;
 
 	if (n == 1) {
-		memcpy(out, leaves[0], MERKLE_HASH);
+		memcpy(out, leaves[0], TLOG_HASH);
 		return;
 	}
 	while (2 * k < n)
 		k *= 2;
 	reference(leaves, k, left);
 	reference(leaves + k, n - k, right);
-	merkle_node(out, left, right);
+	tlog_node(out, left, right);
 }
 
 static void
-make_leaves(uint8_t (*leaves)[MERKLE_HASH], size_t n)
+make_leaves(uint8_t (*leaves)[TLOG_HASH], size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		merkle_leaf(leaves[i], &i, sizeof(i));
+		tlog_leaf(leaves[i], &i, sizeof(i));
 }
 
 static void
@@ -63,14 +63,14 @@ roots_of_ct_test_leaves_are_the_published_ones(void **state)
 	    {"\x60\x61\x62\x63\x64\x65\x66\x67\x68\x69\x6a\x6b\x6c\x6d\x6e\x6f", 16,
 		"5dc9da79a70659a9ad559cb701ded9a2ab9d823aad2f4960cfe370eff4604328"},
 	};
-	uint8_t leaf[MERKLE_HASH], root[MERKLE_HASH], completed[MERKLE_LEVELS][MERKLE_HASH];
-	struct merkle tree = {0};
+	uint8_t leaf[TLOG_HASH], root[TLOG_HASH], completed[TLOG_LEVELS][TLOG_HASH];
+	struct tlog_tree tree = {0};
 
 	(void)state;
 	for (size_t i = 0; i < array_len(vectors); i++) {
-		merkle_leaf(leaf, vectors[i].leaf, vectors[i].len);
-		merkle_push(&tree, leaf, completed);
-		merkle_root(&tree, root);
+		tlog_leaf(leaf, vectors[i].leaf, vectors[i].len);
+		tlog_tree_push(&tree, leaf, completed);
+		tlog_tree_root(&tree, root);
 		assert_hex(root, vectors[i].root);
 	}
 }
@@ -78,50 +78,50 @@ roots_of_ct_test_leaves_are_the_published_ones(void **state)
 static void
 root_of_no_leaves_is_hash_of_nothing(void **state)
 {
-	struct merkle tree = {0};
-	uint8_t root[MERKLE_HASH];
+	struct tlog_tree tree = {0};
+	uint8_t root[TLOG_HASH];
 
 	(void)state;
-	merkle_root(&tree, root);
+	tlog_tree_root(&tree, root);
 	assert_hex(root, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
 }
 
 static void
 roots_equal_recursive_definition_for_all_sizes(void **state)
 {
-	static uint8_t leaves[SIZES][MERKLE_HASH];
-	uint8_t root[MERKLE_HASH], want[MERKLE_HASH], completed[MERKLE_LEVELS][MERKLE_HASH];
-	struct merkle tree = {0};
+	static uint8_t leaves[SIZES][TLOG_HASH];
+	uint8_t root[TLOG_HASH], want[TLOG_HASH], completed[TLOG_LEVELS][TLOG_HASH];
+	struct tlog_tree tree = {0};
 
 	(void)state;
 	make_leaves(leaves, SIZES);
 	for (size_t n = 1; n <= SIZES; n++) {
-		merkle_push(&tree, leaves[n - 1], completed);
+		tlog_tree_push(&tree, leaves[n - 1], completed);
 		assert_int_equal(tree.size, n);
-		merkle_root(&tree, root);
+		tlog_tree_root(&tree, root);
 		reference(leaves, n, want);
-		assert_memory_equal(root, want, MERKLE_HASH);
+		assert_memory_equal(root, want, TLOG_HASH);
 	}
 }
 
 static void
 push_completes_subtrees_of_two_four_eight_leaves(void **state)
 {
-	static uint8_t leaves[SIZES][MERKLE_HASH];
-	uint8_t want[MERKLE_HASH], completed[MERKLE_LEVELS][MERKLE_HASH];
-	struct merkle tree = {0};
+	static uint8_t leaves[SIZES][TLOG_HASH];
+	uint8_t want[TLOG_HASH], completed[TLOG_LEVELS][TLOG_HASH];
+	struct tlog_tree tree = {0};
 
 	(void)state;
 	make_leaves(leaves, SIZES);
 	for (size_t n = 1; n <= SIZES; n++) {
-		unsigned count = merkle_push(&tree, leaves[n - 1], completed);
+		unsigned count = tlog_tree_push(&tree, leaves[n - 1], completed);
 
 		assert_int_equal(count, __builtin_ctzl(n));
 		for (unsigned level = 1; level <= count; level++) {
 			size_t width = (size_t)1 << level;
 
 			reference(leaves + n - width, width, want);
-			assert_memory_equal(completed[level - 1], want, MERKLE_HASH);
+			assert_memory_equal(completed[level - 1], want, TLOG_HASH);
 		}
 	}
 }
@@ -129,14 +129,14 @@ push_completes_subtrees_of_two_four_eight_leaves(void **state)
 static void
 node_may_overwrite_its_child(void **state)
 {
-	uint8_t left[MERKLE_HASH], right[MERKLE_HASH], want[MERKLE_HASH];
+	uint8_t left[TLOG_HASH], right[TLOG_HASH], want[TLOG_HASH];
 
 	(void)state;
-	merkle_leaf(left, "l", 1);
-	merkle_leaf(right, "r", 1);
-	merkle_node(want, left, right);
-	merkle_node(right, left, right);
-	assert_memory_equal(right, want, MERKLE_HASH);
+	tlog_leaf(left, "l", 1);
+	tlog_leaf(right, "r", 1);
+	tlog_node(want, left, right);
+	tlog_node(right, left, right);
+	assert_memory_equal(right, want, TLOG_HASH);
 }
 
 int
