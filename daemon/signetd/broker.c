@@ -13,6 +13,8 @@
 #include <systemd/sd-id128.h>
 
 #include "clock.h"
+#include "cover.h"
+#include "credential.h"
 #include "disabled.h"
 #include "dispatch.h"
 #include "entry.h"
@@ -167,6 +169,8 @@ on_hand_over(uv_prepare_t *handle)
 		b->followed = ledger_size(b->log);
 		log_readers_wake(b);
 	}
+	if (b->log != NULL)
+		covers_wake(b, false);
 	token_watch_turn(b);
 	if (peers_take_turns(b))
 		uv_idle_start(&b->go_on, on_go_on);
@@ -374,6 +378,7 @@ static signet_err
 open_log(struct broker *b, char *why, size_t why_size)
 {
 	static char boot[SD_ID128_STRING_MAX];
+	char key[512];
 	sd_id128_t id = SD_ID128_NULL;
 	struct ledger_options o = {.dir = b->config->state, .origin = b->config->origin, .tiles = b->config->tiles,
 	    .anchor = b->config->anchor, .reserve = b->config->reserve, .now_us = clock_now_us,
@@ -383,6 +388,12 @@ open_log(struct broker *b, char *why, size_t why_size)
 
 	(void)sd_id128_get_boot(&id); /* all zeroes where there is none: said in every entry */
 	sd_id128_to_string(id, boot);
+	if (b->config->log_credential != NULL) {
+		if (!credential_path(b->config->log_credential, key, sizeof(key), why, why_size))
+			return SIGNET_ERR_LOG_UNAVAILABLE;
+		o.log_key = key;
+		o.key_is_given = true;
+	}
 	err = ledger_open(&b->log, &b->loop, &o, &start, why, why_size);
 	if (err != SIGNET_OK)
 		return err;
@@ -574,6 +585,7 @@ close_log(struct broker *b)
 		entry_append(e);
 	}
 	b->closed_log = true;
+	covers_wake(b, true);
 	uv_prepare_stop(&b->hand_over);
 	uv_idle_stop(&b->go_on);
 	ledger_close(b->log, on_log_closed, b);

@@ -69,6 +69,7 @@ struct broker {
 	struct change *disabling;  /* their file is being written */
 	struct key_change *key_change; /* one is being switched off or on */
 	struct erasure *erasures; /* that wait for a second person */
+	struct cover *covers;	  /* who wait for a checkpoint */
 
 	uv_signal_t on_term, on_int, on_hup;
 	uv_prepare_t hand_over; /* before the loop sleeps: peers have their turn, the log gets what was submitted */

@@ -13,20 +13,28 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+bool
+credential_path(const char *name, char *path, size_t size, char *why, size_t why_size)
+{
+	const char *dir = secure_getenv("CREDENTIALS_DIRECTORY");
+
+	if (dir != NULL && (size_t)snprintf(path, size, "%s/%s", dir, name) < size)
+		return true;
+	snprintf(why, why_size, "credential %s: the service was started without credentials (LoadCredentialEncrypted=)",
+	    name);
+	return false;
+}
+
 signet_err
 credential_read(struct secret **out, const char *name, char *why, size_t why_size)
 {
-	const char *dir = secure_getenv("CREDENTIALS_DIRECTORY");
 	char path[512];
 	struct stat st;
 	signet_err err = SIGNET_ERR_IO;
 	int fd;
 
-	if (dir == NULL || (size_t)snprintf(path, sizeof(path), "%s/%s", dir, name) >= sizeof(path)) {
-		snprintf(why, why_size, "credential %s: the service was started without credentials "
-					"(LoadCredentialEncrypted=)", name);
+	if (!credential_path(name, path, sizeof(path), why, why_size))
 		return SIGNET_ERR_IO;
-	}
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0) {
 		snprintf(why, why_size, "credential %s: %s", name, strerror(errno));

@@ -15,30 +15,52 @@ on_answer(struct ledger_query *q)
 	free(p);
 }
 
-struct log_proof *
-log_proof_ask(struct broker *b, uint64_t index, void (*done)(struct log_proof *p), void *owner)
+static void
+ask(struct log_proof *p)
 {
 	struct checkpoint head;
 	const char *note;
 	size_t len;
-	struct log_proof *p;
 
-	if (!ledger_head(b->log, &head, &note, &len) || head.size <= index)
-		return NULL;
-	p = calloc(1, sizeof(*p));
+	if (!ledger_head(p->broker->log, &head, &note, &len) || head.size <= p->query.index) {
+		p->query.err = SIGNET_ERR_REQUEST_NOT_FOUND;
+		on_answer(&p->query);
+		return;
+	}
+	buf_put(&p->note, note, len);
+	p->query.size = head.size;
+	ledger_query(p->broker->log, &p->query);
+}
+
+static void
+on_covered(struct cover *c)
+{
+	ask(c->owner);
+}
+
+struct log_proof *
+log_proof_new(struct broker *b, uint64_t index, void (*done)(struct log_proof *p), void *owner)
+{
+	struct log_proof *p = calloc(1, sizeof(*p));
+
 	if (p == NULL)
 		return NULL;
 	buf_init(&p->note, NOTE_MAX);
-	buf_put(&p->note, note, len);
+	p->broker = b;
 	p->done = done;
 	p->owner = owner;
 	p->query.what = LEDGER_INCLUSION;
 	p->query.index = index;
-	p->query.size = head.size;
 	p->query.done = on_answer;
 	p->query.owner = p;
-	ledger_query(b->log, &p->query);
 	return p;
+}
+
+void
+log_proof_begin(struct log_proof *p)
+{
+	if (!cover_wait(p->broker, &p->cover, p->query.index + 1, on_covered, p))
+		ask(p);
 }
 
 void

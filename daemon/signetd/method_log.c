@@ -4,6 +4,7 @@
 
 #include "base/base64.h"
 #include "broker.h"
+#include "cover.h"
 #include "dispatch.h"
 #include "log_proof.h"
 #include "log_right.h"
@@ -23,8 +24,59 @@ no_head(struct request *r)
 	request_fail_with(r, SIGNET_ERR_BUSY, NULL, "the log has no signed checkpoint yet; try again in a second");
 }
 
-void
-method_log_head(struct request *r)
+/* --- waiting for a checkpoint: then the same question is asked again --- */
+
+struct delayed {
+	struct cover cover;
+	struct request *r;
+	void (*again)(struct request *r);
+};
+
+static void
+on_leave(struct request *r)
+{
+	struct delayed *d = r->state;
+
+	cover_leave(r->broker, &d->cover);
+	free(d);
+	r->cancel = NULL;
+	r->state = NULL;
+}
+
+static void
+on_covered(struct cover *c)
+{
+	struct delayed *d = c->owner;
+	struct request *r = d->r;
+	void (*again)(struct request *) = d->again;
+
+	free(d);
+	r->cancel = NULL;
+	r->state = NULL;
+	again(r);
+}
+
+/* True: `again` comes when so many entries are covered, or will not be; the request waits. */
+static bool
+wait_for(struct request *r, uint64_t size, void (*again)(struct request *r))
+{
+	struct delayed *d = calloc(1, sizeof(*d));
+
+	if (d == NULL || !cover_wait(r->broker, &d->cover, size, on_covered, d)) {
+		free(d);
+		return false;
+	}
+	d->r = r;
+	d->again = again;
+	r->state = d;
+	r->cancel = on_leave;
+	return true;
+}
+
+/* --- heads --- */
+
+static void
+answer_head(struct request *r)
 {
 	struct log_right right;
 	struct checkpoint c;
@@ -39,6 +91,14 @@ method_log_head(struct request *r)
 	}
 	request_reply(r, json_pack("{s:s,s:I,s:o,s:s%,s:s}", "origin", c.origin, "size", (json_int_t)c.size, "rootHash",
 			     hash_json(c.root), "checkpoint", note, len, "key", ledger_vkey(r->broker->log)));
+}
+
+/* Of all that is logged by now: a proof of it may be asked for next. */
+void
+method_log_head(struct request *r)
+{
+	if (!wait_for(r, ledger_size(r->broker->log), answer_head))
+		answer_head(r);
 }
 
 /* --- proofs: one question to the reader thread --- */
@@ -188,8 +248,8 @@ question_new(struct request *r, const struct checkpoint *head, const char *note,
 	return q;
 }
 
-void
-method_log_prove(struct request *r)
+static void
+answer_prove(struct request *r)
 {
 	struct log_right right;
 	struct checkpoint head;
@@ -227,6 +287,24 @@ method_log_prove(struct request *r)
 	ask(r, q, on_own_row);
 }
 
+/* An integer parameter; 0 where it is not there or is none: whoever answers says so. */
+static uint64_t
+wanted(const struct request *r, const char *name)
+{
+	json_int_t v = json_integer_value(json_object_get(r->call.parameters, name));
+
+	return v > 0 ? (uint64_t)v : 0;
+}
+
+void
+method_log_prove(struct request *r)
+{
+	uint64_t past = wanted(r, "index") + 1, size = wanted(r, "size");
+
+	if (!wait_for(r, size > past ? size : past, answer_prove))
+		answer_prove(r);
+}
+
 static void
 on_consistency(struct ledger_query *query)
 {
@@ -242,8 +320,8 @@ on_consistency(struct ledger_query *query)
 	question_free(q);
 }
 
-void
-method_log_consistency(struct request *r)
+static void
+answer_consistency(struct request *r)
 {
 	struct log_right right;
 	struct checkpoint head;
@@ -271,4 +349,13 @@ method_log_consistency(struct request *r)
 	q->query.what = LEDGER_CONSISTENCY;
 	q->query.first = first;
 	ask(r, q, on_consistency);
+}
+
+void
+method_log_consistency(struct request *r)
+{
+	uint64_t first = wanted(r, "first"), second = wanted(r, "second");
+
+	if (!wait_for(r, second > first ? second : first, answer_consistency))
+		answer_consistency(r);
 }

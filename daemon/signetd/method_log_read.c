@@ -15,7 +15,7 @@
 #include "log_right.h"
 #include "log_reader.h"
 
-enum { PAGE_ROWS = 128, LIMIT_MAX = 1000000 };
+enum { PAGE_ROWS = 256, LIMIT_MAX = 1000000 };
 
 struct log_reader {
 	struct log_reader *next, *prev; /* among the followers */
@@ -23,7 +23,7 @@ struct log_reader {
 	struct request *r; /* NULL: the caller has gone */
 	struct ledger_filter filter;
 	uint64_t left;
-	bool follow, titles, hashes, asking, listed, at_end;
+	bool follow, titles, hashes, raw, asking, listed, at_end;
 };
 
 /* --- followers --- */
@@ -71,24 +71,26 @@ log_readers_wake(struct broker *b)
 	}
 }
 
-/* --- one entry as JSON --- */
+/* --- one entry as JSON: written on the reader thread, so that a long page does not hold up the loop --- */
 
 static json_t *
 base64_json(const uint8_t *bytes, size_t len)
 {
-	char *text = malloc(BASE64_LEN(len) + 1);
-	json_t *j;
+	char text[BASE64_LEN(LEDGER_HASH)];
 
-	if (text == NULL)
-		return NULL;
 	base64_encode(text, bytes, len);
-	j = json_stringn(text, BASE64_LEN(len));
-	free(text);
-	return j;
+	return json_stringn(text, BASE64_LEN(len));
 }
 
-static json_t *
-openings_json(const struct ledger_row *row)
+static int
+put_dumped(const char *bytes, size_t n, void *out)
+{
+	buf_put(out, bytes, n);
+	return 0;
+}
+
+static void
+put_openings(struct buf *out, const struct ledger_row *row)
 {
 	json_t *list = json_array();
 
@@ -99,31 +101,83 @@ openings_json(const struct ledger_row *row)
 						text != NULL ? base64_json(row->openings[i].salt, LEDGER_HASH) : json_null(),
 						"text", text != NULL ? json_string(text) : json_null()));
 	}
-	return list;
+	if (list == NULL || json_dump_callback(list, put_dumped, out, JSON_COMPACT) != 0)
+		out->failed = true;
+	json_decref(list);
 }
 
-/* A checkpoint that was changed on the disk may be no text any more: a reader must see that there was one. */
-static json_t *
-text_or_mark(const char *text, size_t len)
+static void
+put_base64(struct buf *out, const uint8_t *bytes, size_t len)
 {
-	json_t *j = json_stringn(text, len);
-
-	return j != NULL ? j : json_string("?");
+	buf_chr(out, '"');
+	buf_base64(out, bytes, len);
+	buf_chr(out, '"');
 }
 
-static json_t *
-entry_json(const struct log_reader *f, const struct ledger_row *row)
+/* What was changed on the disk may be no text any more. */
+static bool
+is_text(const void *bytes, size_t len)
 {
-	json_t *e = json_pack("{s:I,s:s%,s:o}", "index", (json_int_t)row->index, "entry", (const char *)row->entry,
-	    row->entry_len, "leafHash", base64_json(row->leaf, LEDGER_HASH));
+	json_t *j = json_stringn(bytes, len);
 
-	if (e != NULL && f->hashes && row->subtrees_len > 0)
-		json_object_set_new(e, "subtrees", base64_json(row->subtrees, row->subtrees_len));
-	if (e != NULL && f->hashes && row->checkpoint_len > 0)
-		json_object_set_new(e, "checkpoint", text_or_mark(row->checkpoint, row->checkpoint_len));
-	if (e != NULL && f->titles)
-		json_object_set_new(e, "openings", openings_json(row));
-	return json_pack("{s:o}", "entry", e);
+	json_decref(j);
+	return j != NULL;
+}
+
+static void
+put_entry(struct buf *out, const struct ledger_row *row)
+{
+	const char *text = (const char *)row->entry;
+
+	if (row->as_hashed || is_text(text, row->entry_len)) {
+		buf_json(out, text, row->entry_len);
+		return;
+	}
+	buf_str(out, "\"\",\"bytes\":");
+	put_base64(out, row->entry, row->entry_len);
+}
+
+/* A reader must see that there was a checkpoint, whatever has become of it. */
+static void
+put_checkpoint(struct buf *out, const struct ledger_row *row)
+{
+	if (is_text(row->checkpoint, row->checkpoint_len))
+		buf_json(out, row->checkpoint, row->checkpoint_len);
+	else
+		buf_str(out, "\"?\"");
+}
+
+static void
+render(const struct ledger_query *q, const struct ledger_row *row, struct buf *out)
+{
+	const struct log_reader *f = q->owner;
+
+	buf_str(out, "{\"entry\":{\"index\":");
+	buf_dec(out, row->index);
+	buf_str(out, ",\"entry\":");
+	put_entry(out, row);
+	buf_str(out, ",\"leafHash\":");
+	put_base64(out, row->leaf, row->leaf_len);
+	if (f->hashes && row->subtrees_len > 0) {
+		buf_str(out, ",\"subtrees\":");
+		put_base64(out, row->subtrees, row->subtrees_len);
+	}
+	if (f->hashes && row->checkpoint_len > 0) {
+		buf_str(out, ",\"checkpoint\":");
+		put_checkpoint(out, row);
+	}
+	if (f->titles) {
+		buf_str(out, ",\"openings\":");
+		put_openings(out, row);
+	}
+	buf_str(out, "}}");
+}
+
+/* As the replies want it; borrowed. */
+static struct buf
+text_of(const struct ledger_row *row)
+{
+	return (struct buf){.data = (uint8_t *)row->text, .len = row->text_len, .cap = row->text_len, .max = row->text_len};
 }
 
 /* --- pages --- */
@@ -160,7 +214,13 @@ answer_one(struct log_reader *f, const struct ledger_query *q)
 		return false;
 	r->cancel = NULL;
 	r->resume = NULL;
-	request_reply(r, q->row_count > 0 ? entry_json(f, &q->rows[0]) : json_pack("{s:n}", "entry"));
+	if (q->row_count > 0) {
+		struct buf text = text_of(&q->rows[0]);
+
+		request_reply_text(r, &text);
+	} else {
+		request_reply(r, json_pack("{s:n}", "entry"));
+	}
 	return true;
 }
 
@@ -187,8 +247,11 @@ on_page(struct ledger_query *q)
 		free(f);
 		return;
 	}
-	for (size_t i = 0; i < q->row_count && f->left > 0; i++, f->left--)
-		request_continue(f->r, entry_json(f, &q->rows[i]));
+	for (size_t i = 0; i < q->row_count && f->left > 0; i++, f->left--) {
+		struct buf text = text_of(&q->rows[i]);
+
+		request_continue_text(f->r, &text);
+	}
 	f->query.from = q->next_from;
 	f->at_end = q->at_end;
 	go_on(f);
@@ -206,6 +269,8 @@ ask(struct log_reader *f)
 	q->limit = f->left < PAGE_ROWS ? f->left : PAGE_ROWS;
 	q->filter = &f->filter;
 	q->titles = f->titles;
+	q->raw = f->raw;
+	q->render = render;
 	q->done = on_page;
 	q->owner = f;
 	f->asking = true;
@@ -350,6 +415,7 @@ method_log_read(struct request *r)
 	f->r = r;
 	f->follow = r->call.more && json_is_true(json_object_get(params, "follow"));
 	f->hashes = json_is_true(json_object_get(params, "hashes"));
+	f->raw = f->hashes && right.all; /* an auditor must see what was changed on the disk */
 	f->titles = json_is_true(json_object_get(params, "titles")) && (own || right.titles);
 	r->state = f;
 	r->cancel = on_cancel;

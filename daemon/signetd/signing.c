@@ -178,8 +178,10 @@ on_row(struct ledger_read *read)
 		return;
 	}
 	if (s->params->proof)
-		s->proving = log_proof_ask(s->r->broker, read->index, on_proved, s);
-	if (s->proving == NULL)
+		s->proving = log_proof_new(s->r->broker, read->index, on_proved, s);
+	if (s->proving != NULL)
+		log_proof_begin(s->proving);
+	else
 		end_with_row(s, NULL);
 }
 
