@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "conn.h"
+#include "result.h"
 
 /* Interface.Method [varlink.org, Method-Call]: nothing that could end the JSON string early. */
 static bool
@@ -56,15 +57,31 @@ param_members(struct exchange *x, const char *object)
 	x->first = false;
 }
 
+/* A long log comes in very many small replies: their text is handed on as it lies, in a frame of `len` bytes. */
+static signet_err
+pass_on(struct exchange *x, char *text, size_t n, size_t len, signet_reply_fn *fn, void *arg, bool *go_on)
+{
+	text[n] = '\0';
+	*go_on = fn(arg, text, n, true);
+	return exchange_taken(x, len, true);
+}
+
 /* False from the callback ends it: the connection with replies still to come is dead. */
 static signet_err
 next_text(struct exchange *x, signet_reply_fn *fn, void *arg, bool *go_on)
 {
+	const char *frame, *parameters;
 	struct reply r;
 	char *text;
+	size_t len, n;
 	signet_err err;
 
-	err = exchange_next(x, &r);
+	err = exchange_frame(x, &frame, &len);
+	if (err != SIGNET_OK)
+		return err;
+	if (fn != NULL && x->more && quick_entry(frame, len, &parameters, &n))
+		return pass_on(x, (char *)parameters, n, len, fn, arg, go_on); /* the frame is the connection's own */
+	err = exchange_parse(x, len, &r);
 	if (err != SIGNET_OK)
 		return err;
 	text = json_dumps(r.parameters, JSON_COMPACT);

@@ -219,8 +219,8 @@ static signet_err
 read_some(struct exchange *x)
 {
 	struct buf *in = &x->conn->in;
-	/* the longer a reply turns out, the larger the steps */
-	size_t room = in->len < READ_MIN ? READ_MIN : in->len < READ_CHUNK ? in->len : READ_CHUNK;
+	/* the longer a reply turns out, the larger the steps; where several are to come, many in one */
+	size_t room = x->more || in->len > READ_CHUNK ? READ_CHUNK : in->len < READ_MIN ? READ_MIN : in->len;
 	uint8_t *p = buf_room(in, room);
 	ssize_t n;
 	signet_err err;

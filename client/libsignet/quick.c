@@ -12,6 +12,7 @@
 
 #include "base/base64.h"
 
+#include "conn.h"
 #include "result.h"
 
 struct reader {
@@ -75,6 +76,27 @@ escaped(struct reader *r)
 	return s;
 }
 
+/* The same with any letter of UTF-8, and line ends as escapes. */
+static struct span
+passage(struct reader *r)
+{
+	struct span s = {.text = r->p};
+
+	while (!r->bad && r->p < r->end && *r->p != '"') {
+		if (*r->p == '\\' && (r->end - r->p < 2 || strchr("\"\\n", r->p[1]) == NULL || r->p[1] == '\0'))
+			r->bad = true;
+		else if ((uint8_t)*r->p < ' ')
+			r->bad = true;
+		else
+			r->p += *r->p == '\\' ? 2 : 1;
+	}
+	s.len = r->p < r->end ? (size_t)(r->p - s.text) : 0;
+	expect(r, "\"");
+	if (!utf8_valid(s.text, s.len))
+		r->bad = true;
+	return s;
+}
+
 /* No sign, no leading zero, no fraction, below 10^18: fits every integer on the way. */
 static uint64_t
 number(struct reader *r)
@@ -126,6 +148,29 @@ quick_read(struct quick *q, const char *text, size_t len, bool item)
 		expect(&r, ",\"state\":\"done\"}");
 	}
 	expect(&r, "}");
+	return !r.bad && r.p == r.end;
+}
+
+bool
+quick_entry(const char *text, size_t len, const char **parameters, size_t *size)
+{
+	struct reader r = {.p = text, .end = text + len};
+
+	expect(&r, "{\"parameters\":");
+	*parameters = r.p;
+	expect(&r, "{\"entry\":{\"index\":");
+	(void)number(&r);
+	expect(&r, ",\"entry\":\"");
+	(void)passage(&r);
+	expect(&r, ",\"leafHash\":\"");
+	(void)plain(&r);
+	if (take_if(&r, ",\"subtrees\":\""))
+		(void)plain(&r);
+	if (take_if(&r, ",\"checkpoint\":\""))
+		(void)passage(&r);
+	expect(&r, "}}");
+	*size = (size_t)(r.p - *parameters);
+	expect(&r, ",\"continues\":true}");
 	return !r.bad && r.p == r.end;
 }
 

@@ -36,6 +36,10 @@ struct quick {
  * Cut up a good reply of Sign or (with `item`) of SignBatch. False: it is anything else, good or bad, and a tree has
  * to tell. Takes only what is well-formed JSON in the one order and form that the daemon writes.
  */
+/*
+ * Is this a reply of Log.Read with one entry, and more to come? Then these are its parameters, as text.
+ */
+bool quick_entry(const char *text, size_t len, const char **parameters, size_t *size);
 bool quick_read(struct quick *q, const char *text, size_t len, bool item);
 /* NULL: a piece is not what it should be, or no memory. */
 struct result *result_from_quick(const struct quick *q);

@@ -23,10 +23,35 @@ struct log_entry {
 	uint64_t index;
 	const char *text; /* as logged, `size` bytes and a NUL */
 	size_t size;
-	const json_t *wire; /* org.signetd.Log.Entry; NULL: from a published folder */
+	const json_t *wire; /* org.signetd.Log.Entry; NULL: from a published folder, or `scanned` */
 	bool foreign;       /* from a copy: its users need not be those of this machine */
 	json_t *read;       /* log_members() */
+	const struct log_scanned *scanned; /* the same as `wire`, without a tree; NULL: there is none */
+	json_t *scanned_wire;              /* log_wire() */
 };
+
+/* A reply of Log.Read, cut up: texts with a NUL; NULL: that member is not there. */
+struct log_scanned {
+	const char *reply; /* {"entry": {...}} */
+	size_t size;
+	uint64_t index;
+	const char *entry, *leaf, *subtrees, *checkpoint;
+	size_t entry_size;
+	char *room; /* where the texts lie; log_scan_done() */
+	size_t room_size;
+};
+
+/* False: it is of another form, and a tree has to tell. */
+bool log_scan(struct log_scanned *s, const char *reply, size_t size);
+void log_scan_done(struct log_scanned *s);
+/* org.signetd.Log.Entry; NULL where there is none. */
+const json_t *log_wire(struct log_entry *e);
+/* A text member of it: "leafHash", "subtrees", "checkpoint"; NULL: it is not there. */
+const char *log_stored(const struct log_entry *e, const char *name);
+/* The bytes of an entry that is no text any more; NULL: it is one. free() it. */
+char *log_stored_bytes(const json_t *wire, size_t *size);
+/* What was read for this entry is given back. */
+void log_entry_done(struct log_entry *e);
 
 /* Its members. An entry that is no JSON has none. */
 const json_t *log_members(struct log_entry *e);
@@ -138,6 +163,7 @@ struct log_walk {
 	uint64_t good_until; /* entries that the last good checkpoint has */
 	bool lost;           /* behind a checkpoint that fits no tree: nothing more can be compared */
 	bool gap;            /* entries are missing: the tree cannot be computed */
+	bool unread;         /* so are those at the end, for the daemon cannot read them */
 	bool quiet;          /* faults are counted, not printed */
 	char first_fault[256];
 };
@@ -145,8 +171,8 @@ struct log_walk {
 void log_walk_begin(
     struct log_walk *w, const struct note_key *key, const char *origin, const signet_checkpoint *since);
 void log_walk_entry(struct log_walk *w, struct log_entry *e);
-/* The next entry is wrong or missing, as the sentence says; this is its hash as it was logged. */
-void log_walk_bad(struct log_walk *w, const uint8_t leaf[TLOG_HASH], const char *sentence);
+/* Entry after entry cannot be read from here on. */
+void log_walk_unread(struct log_walk *w, const char *why);
 /* The tree against a checkpoint that is known to be good. */
 void log_walk_end(struct log_walk *w, const signet_checkpoint *head);
 

@@ -59,7 +59,7 @@ folder_entry(void *arg, uint64_t index, const char *bytes, size_t size)
 		r->seen++;
 		go_on = r->fn(r->arg, &e) && r->seen != r->q->limit;
 	}
-	json_decref(e.read);
+	log_entry_done(&e);
 	free(text);
 	return go_on;
 }
@@ -194,10 +194,14 @@ take_entry(struct file_reading *r, const json_t *wire)
 	const json_t *text = json_object_get(wire, "entry"), *index = json_object_get(wire, "index");
 	struct log_entry e = {
 	    .log = r->copy->head.origin, .wire = wire, .text = json_string_value(text), .foreign = true};
+	char *bytes;
 
 	if (e.text == NULL || !json_is_integer(index) || json_integer_value(index) < (json_int_t)r->next)
 		return bad_line(r);
 	e.size = json_string_length(text);
+	bytes = log_stored_bytes(wire, &e.size);
+	if (bytes != NULL)
+		e.text = bytes;
 	e.index = (uint64_t)json_integer_value(index);
 	if (e.index != r->next)
 		r->copy->complete = false;
@@ -207,7 +211,8 @@ take_entry(struct file_reading *r, const json_t *wire)
 		r->seen++;
 		r->stopped = !r->fn(r->arg, &e) || r->seen == r->q->limit;
 	}
-	json_decref(e.read);
+	log_entry_done(&e);
+	free(bytes);
 	return CTL_OK;
 }
 

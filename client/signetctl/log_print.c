@@ -150,7 +150,7 @@ label(const char *text)
 static bool
 opening_holds(struct log_entry *e, const char *field, const char *text)
 {
-	const json_t *list = json_object_get(e->wire, "openings"), *o;
+	const json_t *list = json_object_get(log_wire(e), "openings"), *o;
 	uint8_t salt[SIGNET_LOG_HASH];
 	size_t i, n;
 

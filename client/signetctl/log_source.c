@@ -37,7 +37,7 @@ log_number(struct log_entry *e, const char *name, int64_t *out)
 const char *
 log_opening(struct log_entry *e, const char *field)
 {
-	const json_t *list = json_object_get(e->wire, "openings"), *o;
+	const json_t *list = json_object_get(log_wire(e), "openings"), *o;
 	const char *name;
 	size_t i;
 
@@ -57,8 +57,8 @@ log_entry_json(struct log_entry *e)
 
 	if (object == NULL)
 		abort();
-	if (e->wire != NULL)
-		(void)json_object_update(object, (json_t *)e->wire);
+	if (log_wire(e) != NULL)
+		(void)json_object_update(object, (json_t *)log_wire(e));
 	else
 		(void)json_object_update_new(object,
 		    json_pack("{s:I, s:s%}", "index", (json_int_t)e->index, "entry", e->text, e->size));
@@ -135,35 +135,59 @@ struct reading {
 	void *arg;
 	uint64_t next, seen;
 	bool stopped, nonsense;
+	struct log_scanned scanned;
 };
 
+static void
+hand_entry(struct reading *r, struct log_entry *e)
+{
+	if (e->text == NULL || e->index < r->next) {
+		r->nonsense = true;
+	} else {
+		r->next = e->index + 1;
+		r->seen++;
+		r->stopped = !r->fn(r->arg, e);
+	}
+	if (r->q->progress)
+		log_progress(r->next, r->q->total);
+	log_entry_done(e);
+}
+
 /* {"entry": {...}}, at the end {"entry": null}. */
+static bool
+take_tree(struct reading *r, const char *json, size_t size)
+{
+	json_t *reply = json_loadb(json, size, 0, NULL);
+	const json_t *wire = json_object_get(reply, "entry"), *text = json_object_get(wire, "entry");
+	struct log_entry e = {.log = r->origin, .wire = wire, .text = json_string_value(text)};
+	char *bytes;
+
+	if (wire != NULL && !json_is_null(wire)) {
+		e.size = json_string_length(text);
+		bytes = log_stored_bytes(wire, &e.size);
+		if (bytes != NULL)
+			e.text = bytes;
+		e.index = (uint64_t)json_integer_value(json_object_get(wire, "index"));
+		hand_entry(r, &e);
+		free(bytes);
+	}
+	json_decref(reply);
+	return !r->stopped && !r->nonsense;
+}
+
 static bool
 take_reply(void *arg, const char *json, size_t size, bool continues)
 {
 	struct reading *r = arg;
-	json_t *reply = json_loadb(json, size, 0, NULL);
-	const json_t *wire = json_object_get(reply, "entry"), *text = json_object_get(wire, "entry");
-	struct log_entry e = {.log = r->origin, .wire = wire, .text = json_string_value(text)};
+	struct log_entry e = {.log = r->origin, .scanned = &r->scanned};
 
 	(void)continues;
-	if (wire == NULL || json_is_null(wire)) {
-		json_decref(reply);
-		return true;
-	}
-	e.size = json_string_length(text);
-	e.index = (uint64_t)json_integer_value(json_object_get(wire, "index"));
-	if (e.text == NULL || e.index < r->next) {
-		r->nonsense = true;
-	} else {
-		r->next = e.index + 1;
-		r->seen++;
-		r->stopped = !r->fn(r->arg, &e);
-	}
-	if (r->q->progress)
-		log_progress(r->next, r->q->total);
-	json_decref(e.read);
-	json_decref(reply);
+	if (!log_scan(&r->scanned, json, size))
+		return take_tree(r, json, size);
+	e.index = r->scanned.index;
+	e.text = r->scanned.entry;
+	e.size = r->scanned.entry_size;
+	hand_entry(r, &e);
 	return !r->stopped && !r->nonsense;
 }
 
@@ -253,6 +277,7 @@ read_daemon(struct ctl *c, const struct log_query *q, const json_t *filter, log_
 		c->conn = NULL;
 	}
 	log_head_done(&head);
+	log_scan_done(&r.scanned);
 	return code;
 }
 
@@ -270,7 +295,7 @@ gather(void *arg, struct log_entry *e)
 
 	if (g->origin == NULL)
 		g->origin = strdup(e->log);
-	if (json_array_append(g->list, (json_t *)e->wire) != 0)
+	if (json_array_append(g->list, (json_t *)log_wire(e)) != 0)
 		abort();
 	return true;
 }
@@ -310,7 +335,7 @@ hand_over(const struct gathering *g, log_entry_fn *fn, void *arg)
 		e.size = json_string_length(text);
 		e.index = (uint64_t)index_of(sorted[i]);
 		go_on = fn(arg, &e);
-		json_decref(e.read);
+		log_entry_done(&e);
 	}
 	free(sorted);
 }

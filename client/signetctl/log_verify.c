@@ -33,7 +33,6 @@ copy_text(const char *text)
 
 enum {
 	READ_MAX = 1000000, /* entries of one call with a limit */
-	PASSED_MAX = 1000,  /* entries that the daemon does not hand out: then enough is said */
 };
 
 struct verifying {
@@ -144,7 +143,7 @@ take_row(void *arg, struct log_entry *e)
 {
 	struct row *r = arg;
 	const char *text =
-	    json_string_value(json_object_get(e->wire, r->level == 0 ? "leafHash" : "subtrees"));
+	    log_stored(e, r->level == 0 ? "leafHash" : "subtrees");
 	size_t n = sizeof(r->bytes);
 
 	r->found = text != NULL && base64_decode(text, strlen(text), r->bytes, &n) == SIGNET_OK &&
@@ -194,93 +193,26 @@ begin_since(struct ctl *c, const signet_checkpoint *since, struct log_verdict *v
 	return CTL_OK;
 }
 
-struct stored_leaf {
-	uint8_t leaf[TLOG_HASH];
-	struct tlog_proof proof;
-	bool whole;
-};
-
-static bool
-take_leaf(void *arg, const char *json, size_t size, bool continues)
-{
-	struct stored_leaf *l = arg;
-	json_t *reply = json_loadb(json, size, 0, NULL);
-	const char *leaf = json_string_value(json_object_get(reply, "leafHash")), *hash;
-	const json_t *list = json_object_get(reply, "proof"), *value;
-	size_t i, n = sizeof(l->leaf);
-
-	(void)continues;
-	l->whole = leaf != NULL && base64_decode(leaf, strlen(leaf), l->leaf, &n) == SIGNET_OK &&
-		   n == sizeof(l->leaf) && json_array_size(list) <= TLOG_PROOF_MAX;
-	json_array_foreach(list, i, value)
-	{
-		hash = json_string_value(value);
-		n = TLOG_HASH;
-		if (!l->whole || hash == NULL ||
-		    base64_decode(hash, strlen(hash), l->proof.hash[i], &n) != SIGNET_OK || n != TLOG_HASH) {
-			l->whole = false;
-			break;
-		}
-		l->proof.count = i + 1;
-	}
-	json_decref(reply);
-	return true;
-}
-
-/*
- * The daemon hands out no entry that is not the one of its stored hash. That hash may still be the one that was
- * logged: then the entry is wrong, and the tree can go on.
- */
-static bool
-pass_over(struct ctl *c, struct log_walk *w, const signet_checkpoint *head, const struct log_failure *failure)
-{
-	struct stored_leaf l = {.whole = false};
-	uint64_t index = w->computed.size;
-	char parameters[96], text[640];
-	bool proven;
-
-	if (failure->err != SIGNET_ERR_BUSY || ctl_connect(c) != CTL_OK)
-		return false;
-	(void)snprintf(parameters, sizeof(parameters), "{\"index\":%llu,\"size\":%llu}",
-	    (unsigned long long)index, (unsigned long long)head->size);
-	if (signet_call(c->conn, "org.signetd.Log.ProveInclusion", parameters, NULL, 0, take_leaf, &l) !=
-		SIGNET_OK ||
-	    !l.whole)
-		return false;
-	proven = tlog_check_inclusion(index, head->size, l.leaf, &l.proof, head->root) == SIGNET_OK;
-	if (proven)
-		(void)snprintf(text, sizeof(text), _("entry %llu is not the one that was logged"),
-		    (unsigned long long)index);
-	else
-		(void)snprintf(text, sizeof(text),
-		    _("entry %llu or its stored hash is not the one that was logged (%s)"),
-		    (unsigned long long)index, failure->message);
-	log_walk_bad(w, l.leaf, text);
-	w->lost = w->lost || !proven;
-	return true;
-}
-
 /* All entries up to the checkpoint. What came since is left alone, also where it is too much for one limit. */
 static int
 read_all(struct ctl *c, struct log_verdict *v, const signet_checkpoint *head, struct verifying *work)
 {
 	struct log_failure failure = {0};
-	struct log_query q = {.hashes = true, .progress = true, .total = head->size, .failure = &failure};
-	uint64_t passed = 0;
-	int code = CTL_OK;
+	struct log_query q = {
+	    .from = v->from, .hashes = true, .progress = true, .total = head->size, .failure = &failure};
+	int code;
 
 	work->until = head->size;
-	for (q.from = v->from; q.from < head->size; q.from = work->walk.computed.size) {
-		failure.err = SIGNET_OK;
-		q.limit = head->size - q.from > READ_MAX ? 0 : head->size - q.from;
-		code = log_read(c, &q, walk_entry, work);
-		if (failure.err == SIGNET_OK)
-			break;
-		if (work->walk.gap || passed++ == PASSED_MAX || !pass_over(c, &work->walk, head, &failure))
-			return fail_error(failure.err, failure.message);
-		code = CTL_OK;
-	}
-	return code;
+	if (q.from >= head->size)
+		return CTL_OK;
+	q.limit = head->size - q.from > READ_MAX ? 0 : head->size - q.from;
+	code = log_read(c, &q, walk_entry, work);
+	if (failure.err == SIGNET_OK)
+		return code;
+	if (failure.err != SIGNET_ERR_BUSY) /* that is what a page of the database that cannot be read is answered with */
+		return fail_error(failure.err, failure.message);
+	log_walk_unread(&work->walk, failure.message);
+	return CTL_OK;
 }
 
 static int

@@ -14,7 +14,10 @@
 
 #include "log.h"
 
-enum { FAULTS_SHOWN = 100 };
+enum {
+	FAULTS_SHOWN = 100,
+	HEAD_MAX = 256, /* the index of an entry stands before this */
+};
 
 void
 log_walk_begin(
@@ -44,21 +47,17 @@ fault(struct log_walk *w, const char *fmt, ...)
 }
 
 void
-log_walk_bad(struct log_walk *w, const uint8_t leaf[TLOG_HASH], const char *sentence)
+log_walk_unread(struct log_walk *w, const char *why)
 {
-	uint8_t completed[TLOG_LEVELS][TLOG_HASH];
-
-	fault(w, "%s", sentence);
-	(void)tlog_tree_push(&w->computed, leaf, completed);
-	(void)tlog_tree_push(&w->stored, leaf, completed);
-	w->entries++;
+	fault(w, _("entry %llu and those after it cannot be read: %s"), (unsigned long long)w->computed.size, why);
+	w->unread = true;
 }
 
 /* base64 of exactly so many bytes. */
 static bool
-decode(const json_t *wire, const char *name, uint8_t *out, size_t size)
+decode(const struct log_entry *e, const char *name, uint8_t *out, size_t size)
 {
-	const char *text = json_string_value(json_object_get(wire, name));
+	const char *text = log_stored(e, name);
 	size_t n = size;
 
 	return text != NULL && base64_decode(text, strlen(text), out, &n) == SIGNET_OK && n == size;
@@ -152,14 +151,13 @@ check_subtrees(struct log_walk *w, const struct log_entry *e, uint8_t (*computed
     uint8_t (*stored)[TLOG_HASH], unsigned count)
 {
 	uint8_t given[TLOG_LEVELS * TLOG_HASH];
-	const json_t *text = json_object_get(e->wire, "subtrees");
-	bool there = json_is_string(text);
+	bool there = log_stored(e, "subtrees") != NULL;
 
 	/* an export may have been made without them */
-	if (!there && json_object_get(e->wire, "leafHash") == NULL)
+	if (!there && log_stored(e, "leafHash") == NULL)
 		return;
 	if (there != (count > 0) ||
-	    (there && !decode(e->wire, "subtrees", given, count * (size_t)TLOG_HASH))) {
+	    (there && !decode(e, "subtrees", given, count * (size_t)TLOG_HASH))) {
 		fault(w, _("the hashes stored with entry %llu are not so many as they must be"),
 		    (unsigned long long)e->index);
 		return;
@@ -200,17 +198,18 @@ grow(struct log_walk *w, const struct log_entry *e, const uint8_t computed[TLOG_
 void
 log_walk_entry(struct log_walk *w, struct log_entry *e)
 {
-	const char *note = json_string_value(json_object_get(e->wire, "checkpoint"));
+	const char *note = log_stored(e, "checkpoint");
 	uint8_t computed[TLOG_HASH], stored[TLOG_HASH];
 	char begin[64];
 
 	tlog_leaf(computed, e->text, e->size);
 	memcpy(stored, computed, sizeof(stored));
-	if (json_object_get(e->wire, "leafHash") != NULL &&
-	    !decode(e->wire, "leafHash", stored, sizeof(stored)))
+	if (log_stored(e, "leafHash") != NULL &&
+	    !decode(e, "leafHash", stored, sizeof(stored)))
 		fault(w, _("the stored hash of entry %llu is none"), (unsigned long long)e->index);
 	(void)snprintf(begin, sizeof(begin), ",\"index\":%llu,\"clock\":", (unsigned long long)e->index);
-	if (strstr(e->text, begin) == NULL || strncmp(e->text, "{\"v\":1,\"kind\":\"", 15) != 0)
+	if (memmem(e->text, e->size < HEAD_MAX ? e->size : HEAD_MAX, begin, strlen(begin)) == NULL ||
+	    strncmp(e->text, "{\"v\":1,\"kind\":\"", 15) != 0)
 		fault(w, _("entry %llu does not begin as entry %llu must"), (unsigned long long)e->index,
 		    (unsigned long long)e->index);
 	w->entries++;
@@ -231,7 +230,7 @@ log_walk_entry(struct log_walk *w, struct log_entry *e)
 void
 log_walk_end(struct log_walk *w, const signet_checkpoint *head)
 {
-	if (w->gap)
+	if (w->gap || w->unread)
 		return;
 	if (w->computed.size < head->size) {
 		fault(w, _("entry %llu is missing: the checkpoint has %llu entries"),

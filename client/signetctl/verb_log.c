@@ -116,7 +116,7 @@ forget_entry(struct log_entry *e)
 	free((char *)e->log);
 	free((char *)e->text);
 	json_decref((json_t *)e->wire);
-	json_decref(e->read);
+	log_entry_done(e);
 }
 
 static bool
@@ -130,7 +130,7 @@ keep_last(void *arg, struct log_entry *e)
 	    .index = e->index,
 	    .text = strndup(e->text, e->size),
 	    .size = e->size,
-	    .wire = json_incref((json_t *)e->wire),
+	    .wire = json_incref((json_t *)log_wire(e)),
 	    .foreign = e->foreign};
 	if (kept->log == NULL || kept->text == NULL)
 		abort();

@@ -59,7 +59,7 @@ put_entry(void *arg, struct log_entry *e)
 		log_csv_line(x->f, e);
 	} else {
 		line = json_pack("{s:o}", "entry",
-		    e->wire != NULL ? json_incref((json_t *)e->wire) : entry_of_folder(x, e));
+		    log_wire(e) != NULL ? json_incref((json_t *)log_wire(e)) : entry_of_folder(x, e));
 		(void)json_dumpf(line, x->f, JSON_COMPACT);
 		fputc('\n', x->f);
 		json_decref(line);

@@ -161,10 +161,70 @@ takes_numbers_only_where_they_are_exact(void **state)
 	}
 }
 
+#define ENTRY                                                                                                \
+	"{\"parameters\":{\"entry\":{\"index\":12,\"entry\":\"{\\\"v\\\":1,\\\"key\\\":\\\"\xc4\x91\\\\\\\\\\\"}\",\"leafHash\":\"AA==\""
+static const char entry_bare[] = ENTRY "}},\"continues\":true}";
+static const char entry_full[] = ENTRY
+    ",\"subtrees\":\"AAAA\",\"checkpoint\":\"log\\n13\\nAA==\\n\\n\xe2\x80\x94 log AA==\\n\"}},\"continues\":true}";
+
+/* True: it was taken, and the tree has the same parameters. */
+static bool
+agree_on_entry(const char *text, size_t len)
+{
+	char *copy = malloc(len == 0 ? 1 : len);
+	const char *parameters;
+	json_t *message = NULL, *passed;
+	size_t size;
+	bool taken;
+
+	memcpy(copy, text, len);
+	taken = quick_entry(copy, len, &parameters, &size);
+	if (taken) {
+		assert_int_equal(json_read(&message, copy, len, NULL), SIGNET_OK);
+		assert_true(json_is_true(json_object_get(message, "continues")));
+		passed = json_loadb(parameters, size, JSON_REJECT_DUPLICATES, NULL);
+		assert_non_null(passed);
+		assert_true(json_equal(passed, json_object_get(message, "parameters")));
+		json_decref(passed);
+		json_decref(message);
+	}
+	free(copy);
+	return taken;
+}
+
+static void
+entry_of_a_log_is_passed_on_as_the_tree_has_it(void **state)
+{
+	static const char *const all[] = {entry_bare, entry_full};
+	char copy[sizeof(entry_full)];
+	size_t taken = 0;
+
+	(void)state;
+	for (size_t i = 0; i < array_len(all); i++) {
+		size_t n = strlen(all[i]);
+
+		assert_true(agree_on_entry(all[i], n));
+		for (size_t cut = 0; cut < n; cut++)
+			assert_false(agree_on_entry(all[i], cut));
+		memcpy(copy, all[i], n);
+		for (size_t at = 0; at < n; at++) {
+			for (unsigned byte = 0; byte < 256; byte++) {
+				copy[at] = (char)byte;
+				taken += agree_on_entry(copy, n);
+			}
+			copy[at] = all[i][at];
+		}
+	}
+	assert_true(taken > 1000);
+	assert_false(agree_on_entry(one, strlen(one)));
+	assert_false(agree_on_entry("{\"parameters\":{\"entry\":null}}", 30));
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(entry_of_a_log_is_passed_on_as_the_tree_has_it),
 	    cmocka_unit_test(takes_what_the_daemon_writes),
 	    cmocka_unit_test(unescapes_the_entry),
 	    cmocka_unit_test(leaves_the_other_kind_to_the_tree),
