@@ -171,6 +171,7 @@ on_hand_over(uv_prepare_t *handle)
 	}
 	if (b->log != NULL)
 		covers_wake(b, false);
+	inbox_turn(b);
 	token_watch_turn(b);
 	if (peers_take_turns(b))
 		uv_idle_start(&b->go_on, on_go_on);
@@ -198,6 +199,7 @@ on_tick(uv_timer_t *timer)
 	uint64_t now = uv_now(&b->loop);
 	bool busy;
 
+	inbox_expire(b, now); /* says more than the end of the wait would */
 	requests_expire(b, now);
 	tick_tokens(b, now);
 	if (b->stopping)
@@ -280,6 +282,8 @@ add_rule(struct buf *out, const struct policy_rule *r)
 		buf_str(&t, " keys=*");
 	for (size_t i = 0; i < r->key_count; i++)
 		buf_printf(&t, "%s%s", i == 0 ? " keys=" : ",", r->keys[i]);
+	if (r->prompt != POLICY_PROMPT_NO)
+		buf_str(&t, r->prompt == POLICY_PROMPT_YES ? " prompt=yes" : " prompt=wait");
 	if (t.failed)
 		out->failed = true;
 	else
@@ -414,6 +418,7 @@ broker_apply_limits(struct broker *b)
 	b->quota.limit[QUOTA_CONNECTIONS] = b->config->connections_per_uid;
 	b->quota.limit[QUOTA_JOBS] = b->config->jobs_per_uid;
 	b->quota.limit[QUOTA_BYTES] = b->config->bytes_per_uid;
+	b->quota.limit[QUOTA_PROMPTS] = b->config->prompts_per_uid;
 }
 
 static signet_err

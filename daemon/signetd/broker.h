@@ -9,6 +9,7 @@
 #include <uv.h>
 
 #include "config.h"
+#include "inbox.h"
 #include "ledger/ledger.h"
 #include "listener.h"
 #include "notify.h"
@@ -47,6 +48,7 @@ struct broker {
 	struct quota quota;
 	struct refusals refusals;
 	struct replay_map replay;
+	struct inbox inbox;
 	struct pin_row *pins;
 	struct counters counters;
 	int64_t started_us;

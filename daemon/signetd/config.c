@@ -89,6 +89,8 @@ set_defaults(struct reading *r)
 	c->sandbox = true;
 	c->connections = 1024;
 	c->connections_per_uid = 256;
+	c->prompts = 256;
+	c->prompts_per_uid = 32;
 	c->jobs_per_uid = 1024;
 	c->queue_per_token = 4096;
 	c->bytes_per_uid = 16 << 20;
@@ -178,6 +180,7 @@ token_done(struct config_token *t)
 	free(t->serial);
 	free(t->label);
 	free(t->holder);
+	free(t->holder_users);
 	free(t->credential);
 	free_strings(t->paths, t->path_count);
 	free_strings(t->environment, t->environment_count);
@@ -277,10 +280,18 @@ same_list(char *const *a, size_t a_count, char *const *b, size_t b_count)
 }
 
 static bool
+same_users(const struct config_token *x, const struct config_token *y)
+{
+	size_t size = x->holder_user_count * sizeof(*x->holder_users);
+
+	return x->holder_user_count == y->holder_user_count && (size == 0 || memcmp(x->holder_users, y->holder_users, size) == 0);
+}
+
+static bool
 same_section(const struct config_token *x, const struct config_token *y)
 {
 	return same(x->name, y->name) && same(x->module, y->module) && same(x->serial, y->serial) &&
-	       same(x->label, y->label) && same(x->holder, y->holder) && x->lanes == y->lanes &&
+	       same(x->label, y->label) && same(x->holder, y->holder) && same_users(x, y) && x->lanes == y->lanes &&
 	       x->verify_first == y->verify_first && x->lease_shared == y->lease_shared &&
 	       x->uses_max == y->uses_max && x->seconds_max == y->seconds_max &&
 	       same(x->credential, y->credential) && x->pin_from_client == y->pin_from_client &&

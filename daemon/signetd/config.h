@@ -22,6 +22,7 @@ enum {
 	CONFIG_CERT_FILES_MAX = 8, /* of anchors, and of intermediates; together no more than WIRE_PATHS_MAX */
 	CONFIG_TIMESTAMPS_MAX = 8,
 	CONFIG_POLICY_MAX = 64, /* characters of an OID */
+	CONFIG_HOLDER_USERS_MAX = 16, /* of one token */
 };
 
 enum key_use { USE_PERSONAL, USE_SEAL, USE_TIMESTAMP, USE_LOG };
@@ -46,6 +47,8 @@ struct config_token { /* [token NAME] */
 	char *serial;	   /* exactly one of serial and label is set */
 	char *label;
 	char *holder;	   /* shown to people; may be NULL */
+	uid_t *holder_users; /* who are asked for its PIN; none: whoever calls */
+	size_t holder_user_count;
 	unsigned lanes;	   /* 1..16, default 1 */
 	bool verify_first; /* verify = first; default always */
 	bool lease_shared; /* lease = shared; default: of the person who entered the PIN */
@@ -96,6 +99,8 @@ struct config {
 	unsigned queue_per_token;      /* default 4096, 1..65536 */
 	uint64_t bytes_per_uid;	       /* of unread replies and unparsed calls; default 16M, 64K..1G */
 	unsigned refusals_per_day;     /* entries per uid; default 200, 1..10000 */
+	unsigned prompts;	       /* open, all; default 256, 1..4096 */
+	unsigned prompts_per_uid;      /* caused by one user; default 32, 1..1024 */
 	/* [log] */
 	char *origin;	   /* default signet.invalid/<hostname>; no space, no '+' */
 	uint64_t reserve;  /* default 64M, 1M..1G */

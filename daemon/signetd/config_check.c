@@ -395,6 +395,9 @@ check_rule(struct reading *r, const struct config_section *s)
 		config_fail(r, s->file, s->line,
 		    "[rule %s] permits \"%s\" on no key: add `keys` (`keys = *` for all)", rule->name,
 		    verb_name(verb));
+	if (rule->prompt != POLICY_PROMPT_NO && (rule->verbs & (1u << VERB_SIGN | 1u << VERB_SEAL | 1u << VERB_UNLOCK)) == 0)
+		config_fail(r, s->file, config_line_of(s, "prompt"),
+		    "prompt: [rule %s] permits nothing that needs a PIN (sign, seal, unlock)", rule->name);
 	for (i = 0; i < rule->key_count; i++) {
 		if (config_key_find(r->c, rule->keys[i]) == NULL)
 			config_fail(

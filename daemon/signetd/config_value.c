@@ -17,6 +17,12 @@ enum { SERIAL_MAX = 16, LABEL_MAX = 32 /* bytes in CK_TOKEN_INFO */ };
 
 static const char *const verify_words[] = {"always", "first", NULL};
 static const char *const lease_words[] = {"own", "shared", NULL};
+static const char *const prompt_words[] = {
+    [POLICY_PROMPT_NO] = "no",
+    [POLICY_PROMPT_YES] = "yes",
+    [POLICY_PROMPT_WAIT] = "wait",
+    NULL,
+};
 static const char *const use_words[] = {
     [USE_PERSONAL] = "personal",
     [USE_SEAL] = "seal",
@@ -240,6 +246,17 @@ set_oid(struct reading *r, const struct config_keyword *k, void *base, const cha
 		set_string(r, k, base, value);
 }
 
+static void
+set_prompt(struct reading *r, const struct config_keyword *k, void *base, const char *value)
+{
+	unsigned i = find_word(k->words, value);
+
+	if (k->words[i] == NULL)
+		refuse_word(r, k, value);
+	else
+		((struct policy_rule *)base)->prompt = (enum policy_prompt)i;
+}
+
 /* Decimal digits at the front of *p, which moves behind them. */
 static bool
 take_number(const char **p, uint64_t *n)
@@ -445,6 +462,25 @@ add_user(struct reading *r, const struct config_keyword *k, void *base, const ch
 }
 
 static void
+add_holder_user(struct reading *r, const struct config_keyword *k, void *base, const char *word)
+{
+	struct config_token *t = base;
+	uid_t uid, *grown;
+
+	if (strcmp(word, "*") == 0) {
+		bad_value(r, k, word, "users by name or number: those who are asked for its PIN");
+		return;
+	}
+	if (!config_uid(r, word, &uid))
+		return;
+	grown = grow(r, k, t->holder_users, t->holder_user_count, sizeof(uid));
+	if (grown == NULL)
+		return;
+	t->holder_users = grown;
+	t->holder_users[t->holder_user_count++] = uid;
+}
+
+static void
 add_group(struct reading *r, const struct config_keyword *k, void *base, const char *word)
 {
 	struct policy_rule *rule = base;
@@ -503,6 +539,8 @@ const struct config_keyword config_keywords[] = {
     {KIND_LIMITS, "queue-per-token", set_count, AT(config, queue_per_token), 1, 65536, NULL, false},
     {KIND_LIMITS, "bytes-per-uid", set_size, AT(config, bytes_per_uid), 64 << 10, 1 << 30, NULL, false},
     {KIND_LIMITS, "refusals-per-day", set_count, AT(config, refusals_per_day), 1, 10000, NULL, false},
+    {KIND_LIMITS, "prompts", set_count, AT(config, prompts), 1, 4096, NULL, false},
+    {KIND_LIMITS, "prompts-per-uid", set_count, AT(config, prompts_per_uid), 1, 1024, NULL, false},
 
     {KIND_LOG, "origin", set_origin, AT(config, origin), 1, CONFIG_LINE_MAX, NULL, false},
     {KIND_LOG, "reserve", set_size, AT(config, reserve), 1 << 20, 1 << 30, NULL, false},
@@ -519,6 +557,7 @@ const struct config_keyword config_keywords[] = {
     {KIND_TOKEN, "serial", set_string, AT(config_token, serial), 1, SERIAL_MAX, NULL, false},
     {KIND_TOKEN, "label", set_string, AT(config_token, label), 1, LABEL_MAX, NULL, false},
     {KIND_TOKEN, "holder", set_text, AT(config_token, holder), 1, CONFIG_LINE_MAX, NULL, false},
+    {KIND_TOKEN, "holder-user", add_holder_user, 0, 1, CONFIG_HOLDER_USERS_MAX, NULL, true},
     {KIND_TOKEN, "lanes", set_count, AT(config_token, lanes), 1, CONFIG_LANES_MAX, NULL, false},
     {KIND_TOKEN, "verify", set_either, AT(config_token, verify_first), 0, 0, verify_words, false},
     {KIND_TOKEN, "lease", set_either, AT(config_token, lease_shared), 0, 0, lease_words, false},
@@ -547,6 +586,7 @@ const struct config_keyword config_keywords[] = {
     {KIND_RULE, "group", add_group, 0, 1, CONFIG_WORDS_MAX, NULL, true},
     {KIND_RULE, "verbs", add_verb, 0, 1, CONFIG_WORDS_MAX, NULL, true},
     {KIND_RULE, "keys", add_key, 0, 1, CONFIG_WORDS_MAX, NULL, true},
+    {KIND_RULE, "prompt", set_prompt, 0, 0, 0, prompt_words, false},
 };
 
 #undef AT

@@ -24,7 +24,7 @@ static struct method methods[] = {
 #include "methods.def"
 #undef METHOD
 
-enum { INTERFACES = 5 };
+enum { INTERFACES = 6 };
 static struct idl *interfaces[INTERFACES];
 
 const struct idl *
@@ -79,7 +79,7 @@ signet_err
 dispatch_init(char *why, size_t why_size)
 {
 	static const char *const texts[INTERFACES] = {
-	    varlink_service, varlink_signer, varlink_token, varlink_log, varlink_admin};
+	    varlink_service, varlink_signer, varlink_token, varlink_inbox, varlink_log, varlink_admin};
 
 	for (size_t i = 0; i < INTERFACES; i++) {
 		signet_err err = idl_parse(&interfaces[i], texts[i], why, why_size);

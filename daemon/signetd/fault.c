@@ -149,6 +149,11 @@ fault_parameters(const struct fault *f)
 	case SIGNET_ERR_LOG_UNAVAILABLE:
 	case SIGNET_ERR_CERTIFICATE_INVALID:
 		return json_pack("{s:s,s:s}", "reason", f->reason, "message", m);
+	case SIGNET_ERR_REJECTED:
+		return json_pack("{s:o,s:s}", "reason", text_or_null(f->reason), "message", m);
+	case SIGNET_ERR_PROMPT_NOT_FOUND:
+	case SIGNET_ERR_PROMPT_CLOSED:
+		return json_pack("{s:s,s:s}", "prompt", f->subject, "message", m);
 	case SIGNET_ERR_BAD_DIGEST:
 	case SIGNET_ERR_REQUEST_NOT_FOUND:
 	case SIGNET_ERR_RELOAD_FAILED:

@@ -206,6 +206,8 @@ job_compose_body(struct job *j, const char *rule)
 		add_json(b, ",\"rule\":", rule);
 	if (j->proof != NULL)
 		add_json(b, ",\"proof\":", j->proof);
+	if (j->pin != NULL && j->source == PIN_AGENT)
+		buf_printf(b, ",\"agentUid\":%u", j->agent_uid);
 	if (j->kind == JOB_SIGN) {
 		buf_chr(b, ',');
 		buf_str(b, j->key->members);

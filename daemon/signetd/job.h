@@ -59,6 +59,7 @@ struct job {
 	/* PIN and lease */
 	struct secret *pin;
 	enum pin_source source;
+	uid_t agent_uid; /* PIN_AGENT: who entered it */
 	bool last_try;
 	bool is_stored_pin; /* a person's PIN that equals the credential, which was refused once: it may prove it */
 	uint64_t uses, seconds; /* JOB_UNLOCK: the lease that is asked for */

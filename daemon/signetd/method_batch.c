@@ -8,10 +8,12 @@
 #include <string.h>
 
 #include "broker.h"
+#include "disabled.h"
 #include "dispatch.h"
 #include "permit.h"
 #include "signing.h"
 #include "token.h"
+#include "unlocking.h"
 
 enum { ITEMS_MAX = 1000, IN_FLIGHT_MAX = 32, BATCH_SECONDS = 3600 };
 
@@ -23,7 +25,9 @@ struct batch {
 	struct signing *under_way[IN_FLIGHT_MAX];
 	size_t in_flight;
 	struct secret *pin;
-	struct job *unlock, *relock;
+	struct unlocking unlock;
+	bool unlocking; /* `unlock` is under way */
+	struct job *relock;
 	struct buf held;
 	bool has_held, launching;
 };
@@ -46,8 +50,8 @@ leave_all(struct batch *b)
 			signing_leave(b->under_way[i]);
 			free(b->under_way[i]);
 		}
-	if (b->unlock != NULL) /* what it unlocks all the same is locked at once */
-		job_detach(b->unlock);
+	if (b->unlocking)
+		unlocking_leave(&b->unlock);
 	if (b->relock != NULL)
 		job_leave(b->relock);
 	else
@@ -214,53 +218,32 @@ begin_items(struct batch *b)
 /* --- the PIN of the batch --- */
 
 static void
-on_unlocked(struct job *j)
+on_unlocked(struct unlocking *u)
 {
-	struct batch *b = j->owner;
+	struct batch *b = u->owner;
 	struct request *r = b->r;
+	struct fault f = u->fault;
 
-	b->unlock = NULL;
-	if (j->fault.err == SIGNET_OK) {
+	b->unlocking = false;
+	if (f.err == SIGNET_OK) {
 		begin_items(b);
 		return;
 	}
 	r->cancel = NULL;
 	r->resume = NULL;
 	batch_free(b);
-	request_fail(r, &j->fault);
+	request_fail(r, &f);
 }
 
-static bool
-unlock(struct batch *b, struct fault *f)
+static void
+unlock(struct batch *b)
 {
-	struct request *r = b->r;
-	struct key *k = permit_key(r->broker, r->who, r->method, b->params.key_name, f);
-	struct job *j;
-
-	if (k == NULL || !signing_check_use(k, f) || !permit_pin(r->broker, r->who, r->method, k->token, f))
-		return false;
-	j = job_new(JOB_UNLOCK, k->token, r->who);
-	if (j == NULL) {
-		fault_set(f, SIGNET_ERR_BUSY, NULL, "out of memory; try again later");
-		return false;
-	}
-	j->verb = VERB_UNLOCK;
-	j->source = PIN_CALL;
-	j->pin = b->pin;
+	b->unlock = (struct unlocking){.r = b->r, .key_name = b->params.key_name, .pin = b->pin,
+	    .last_try = b->params.last_try, .uses = b->count, .seconds = BATCH_SECONDS, .batch = b->params.batch,
+	    .done = on_unlocked, .owner = b};
 	b->pin = NULL;
-	j->last_try = b->params.last_try;
-	j->batch = b->params.batch;
-	j->uses = b->count;
-	j->seconds = BATCH_SECONDS;
-	j->finished = on_unlocked;
-	j->owner = b;
-	b->unlock = j;
-	if (token_submit(k->token, j) == SIGNET_OK)
-		return true;
-	b->unlock = NULL;
-	job_free(j);
-	token_refusal(k->token, f);
-	return false;
+	b->unlocking = true;
+	unlocking_start(&b->unlock);
 }
 
 static bool
@@ -270,6 +253,23 @@ needs_token(const struct batch *b)
 		if (!signing_is_replay(b->r, json_member_str(json_array_get(b->items, i), "requestId")))
 			return true;
 	return false;
+}
+
+/* Without a PIN: must a person be asked first? If nobody can be, each item says so itself. */
+static bool
+must_ask(const struct batch *b)
+{
+	const struct request *r = b->r;
+	const struct key *k = broker_key(r->broker, b->params.key_name);
+	const struct token *t = k != NULL ? k->token : NULL;
+	struct verdict v;
+
+	if (t == NULL || t->conf->credential != NULL || disabled_find(r->broker, k->conf) != NULL)
+		return false;
+	v = permit_again(r->broker, r->who, r->method->verb, k->conf->name);
+	if (!v.permitted || v.prompt == POLICY_PROMPT_NO)
+		return false;
+	return t->state == TOKEN_ABSENT || t->state == TOKEN_STARTING || !token_lease_serves(t, r->who->peer.uid, 0);
 }
 
 static bool
@@ -287,7 +287,7 @@ begin(struct batch *b, struct fault *f)
 		fault_set(f, SIGNET_ERR_EXPECTED_MORE, NULL, "%s", "");
 		return false;
 	}
-	if (b->pin == NULL || !needs_token(b))
+	if (!needs_token(b) || (b->pin == NULL && !must_ask(b)))
 		return true;
 	b->params.batch = ++r->broker->batches;
 	return true;
@@ -315,12 +315,8 @@ method_sign_batch(struct request *r)
 	r->state = b;
 	r->cancel = on_cancel;
 	request_wait(r, b->params.timeout_ms);
-	if (b->params.batch == 0) {
+	if (b->params.batch == 0)
 		begin_items(b);
-	} else if (!unlock(b, &f)) {
-		r->cancel = NULL;
-		r->resume = NULL;
-		batch_free(b);
-		request_fail(r, &f);
-	}
+	else
+		unlock(b);
 }

@@ -7,6 +7,7 @@
 #include "dispatch.h"
 #include "permit.h"
 #include "token_view.h"
+#include "unlocking.h"
 
 enum { DEFAULT_USES = 1, DEFAULT_SECONDS = 300, ANSWER_MS = 300000 };
 
@@ -65,71 +66,42 @@ method_token_list(struct request *r)
 		request_reply(r, token_view(r, t));
 }
 
-/* --- Unlock and Lock: one job, one reply --- */
+/* --- Unlock --- */
 
 static void
-on_cancel(struct request *r)
+unlock_free(struct unlocking *u)
 {
-	struct job *j = r->state;
+	secret_free(u->pin);
+	free(u);
+}
+
+static void
+on_unlock_cancel(struct request *r)
+{
+	struct unlocking *u = r->state;
 
 	r->cancel = NULL;
 	r->state = NULL;
-	job_detach(j);
+	unlocking_leave(u);
+	unlock_free(u);
 }
 
 static void
-on_unlocked(struct job *j)
+on_unlocked(struct unlocking *u)
 {
-	struct request *r = j->owner;
+	struct request *r = u->r;
+	struct fault f = u->fault;
+	json_int_t uses = (json_int_t)u->got_uses;
 	char until[CLOCK_TEXT];
 
+	clock_format(u->until_us, until);
 	r->cancel = NULL;
-	if (j->fault.err != SIGNET_OK) {
-		request_fail(r, &j->fault);
-		return;
-	}
-	clock_format(j->lease_until_us, until);
-	request_reply(r, json_pack("{s:s,s:I,s:s}", "token", j->token->conf->name, "uses", (json_int_t)j->lease_uses,
-			     "until", until));
-}
-
-static void
-on_locked(struct job *j)
-{
-	struct request *r = j->owner;
-
-	r->cancel = NULL;
-	if (j->fault.err != SIGNET_OK)
-		request_fail(r, &j->fault);
-	else
-		request_reply(r, json_object());
-}
-
-static void
-submit(struct request *r, struct job *j, void (*finished)(struct job *j))
-{
-	struct quota_user *user = r->user;
-
-	j->verb = j->kind == JOB_UNLOCK ? VERB_UNLOCK : VERB_NONE; /* a locking was judged above, for good */
-	j->finished = finished;
-	j->owner = r;
-	if (!quota_charge(&r->broker->quota, user, QUOTA_JOBS, 1)) {
-		job_free(j);
-		request_fail_with(r, SIGNET_ERR_BUSY, NULL, "you have too many requests waiting (jobs-per-uid)");
-		return;
-	}
-	j->user = quota_user_get(&r->broker->quota, user->uid);
-	r->state = j;
-	r->cancel = on_cancel;
-	request_wait(r, ANSWER_MS);
-	if (token_submit(j->token, j) != SIGNET_OK) {
-		struct fault f;
-
-		token_refusal(j->token, &f);
-		r->cancel = NULL;
-		job_free(j);
+	unlock_free(u);
+	if (f.err != SIGNET_OK)
 		request_fail(r, &f);
-	}
+	else
+		request_reply(r, json_pack("{s:s,s:I,s:s}", "token", json_member_str(r->call.parameters, "token"), "uses", uses,
+				     "until", until));
 }
 
 static bool
@@ -150,18 +122,18 @@ read_limit(const json_t *params, const char *name, uint64_t fallback, unsigned m
 }
 
 static bool
-fill_unlock(struct request *r, struct job *j, struct fault *f)
+read_unlock(struct unlocking *u, const struct config_token *conf, unsigned *ms, struct fault *f)
 {
-	json_t *params = r->call.parameters;
+	json_t *params = u->r->call.parameters;
 	json_t *pin = json_object_get(params, "pin");
-	const struct config_token *conf = j->token->conf;
 
-	if (!read_limit(params, "uses", DEFAULT_USES, conf->uses_max, &j->uses, f) ||
-	    !read_limit(params, "seconds", DEFAULT_SECONDS, conf->seconds_max, &j->seconds, f))
+	if (!read_limit(params, "uses", DEFAULT_USES, conf->uses_max, &u->uses, f) ||
+	    !read_limit(params, "seconds", DEFAULT_SECONDS, conf->seconds_max, &u->seconds, f) ||
+	    !request_timeout(u->r, ANSWER_MS, ms, f))
 		return false;
-	j->source = PIN_CALL;
-	j->last_try = json_is_true(json_object_get(params, "lastTry"));
-	if (secret_take(&j->pin, (void *)(uintptr_t)json_string_value(pin), json_string_length(pin)) == SIGNET_OK)
+	u->last_try = json_is_true(json_object_get(params, "lastTry"));
+	if (!json_is_string(pin) ||
+	    secret_take(&u->pin, (void *)(uintptr_t)json_string_value(pin), json_string_length(pin)) == SIGNET_OK)
 		return true;
 	fault_set(f, SIGNET_ERR_INVALID_PARAMETER, "pin", "a PIN has 1 to %d bytes", SECRET_MAX);
 	return false;
@@ -170,22 +142,84 @@ fill_unlock(struct request *r, struct job *j, struct fault *f)
 void
 method_token_unlock(struct request *r)
 {
+	const char *name = json_member_str(r->call.parameters, "token");
 	struct fault f;
-	struct token *t = permit_token(r->broker, r->who, r->method,
-	    json_member_str(r->call.parameters, "token"), &f);
-	struct job *j = NULL;
+	const struct token *t = permit_token(r->broker, r->who, r->method, name, &f);
+	struct unlocking *u;
+	unsigned ms;
 
-	if (t != NULL && permit_pin(r->broker, r->who, r->method, t, &f)) {
-		j = job_new(JOB_UNLOCK, t, r->who);
-		if (j == NULL)
-			fault_set(&f, SIGNET_ERR_BUSY, NULL, "out of memory; try again later");
-	}
-	if (j == NULL || !fill_unlock(r, j, &f)) {
-		job_free(j);
+	if (t == NULL) {
 		request_fail(r, &f);
 		return;
 	}
-	submit(r, j, on_unlocked);
+	u = calloc(1, sizeof(*u));
+	if (u == NULL) {
+		request_fail_with(r, SIGNET_ERR_BUSY, NULL, "out of memory; try again later");
+		return;
+	}
+	u->r = r;
+	u->token_name = name;
+	u->done = on_unlocked;
+	if (!read_unlock(u, t->conf, &ms, &f)) {
+		unlock_free(u);
+		request_fail(r, &f);
+		return;
+	}
+	r->state = u;
+	r->cancel = on_unlock_cancel;
+	request_wait(r, ms);
+	unlocking_start(u);
+}
+
+/* --- Lock --- */
+
+static void
+on_cancel(struct request *r)
+{
+	struct job *j = r->state;
+
+	r->cancel = NULL;
+	r->state = NULL;
+	job_detach(j);
+}
+
+static void
+on_locked(struct job *j)
+{
+	struct request *r = j->owner;
+
+	r->cancel = NULL;
+	if (j->fault.err != SIGNET_OK)
+		request_fail(r, &j->fault);
+	else
+		request_reply(r, json_object());
+}
+
+static void
+submit_lock(struct request *r, struct job *j)
+{
+	struct quota_user *user = r->user;
+
+	j->verb = VERB_NONE; /* it was judged above, for good */
+	j->finished = on_locked;
+	j->owner = r;
+	if (!quota_charge(&r->broker->quota, user, QUOTA_JOBS, 1)) {
+		job_free(j);
+		request_fail_with(r, SIGNET_ERR_BUSY, NULL, "you have too many requests waiting (jobs-per-uid)");
+		return;
+	}
+	j->user = quota_user_get(&r->broker->quota, user->uid);
+	r->state = j;
+	r->cancel = on_cancel;
+	request_wait(r, ANSWER_MS);
+	if (token_submit(j->token, j) != SIGNET_OK) {
+		struct fault f;
+
+		token_refusal(j->token, &f);
+		r->cancel = NULL;
+		job_free(j);
+		request_fail(r, &f);
+	}
 }
 
 /* One's own unlocking, or any with `admin`: locking is never dangerous, but it is not everyone's to do. */
@@ -219,5 +253,5 @@ method_token_lock(struct request *r)
 	if (j == NULL)
 		request_fail(r, &f);
 	else
-		submit(r, j, on_locked);
+		submit_lock(r, j);
 }

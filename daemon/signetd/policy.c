@@ -126,7 +126,9 @@ policy_permit(const struct policy *p, const struct policy_peer *peer, enum verb 
 	if (verb == VERB_NONE || (unsigned)verb >= VERB_COUNT || (key == NULL && verb_needs_key(verb)))
 		return (struct verdict){.permitted = false};
 	r = find_rule(p, peer, 1u << verb, key);
-	return (struct verdict){.permitted = r != NULL, .rule = r != NULL ? r->name : NULL};
+	if (r == NULL)
+		return (struct verdict){.permitted = false};
+	return (struct verdict){.permitted = true, .rule = r->name, .prompt = r->prompt};
 }
 
 bool

@@ -41,6 +41,13 @@ enum verb verb_find(const char *word); /* VERB_NONE if unknown */
  */
 bool verb_needs_key(enum verb verb);
 
+/* Is a person asked for what a call lacks? */
+enum policy_prompt {
+	POLICY_PROMPT_NO,
+	POLICY_PROMPT_YES,  /* if somebody is there to be asked */
+	POLICY_PROMPT_WAIT, /* also until somebody comes */
+};
+
 struct policy_rule { /* [rule NAME] */
 	char *name;
 	char *file;
@@ -54,6 +61,7 @@ struct policy_rule { /* [rule NAME] */
 	bool any_key;	/* keys = * */
 	char **keys;	/* neither: matches no key, so only verbs that need none */
 	size_t key_count;
+	enum policy_prompt prompt;
 };
 
 struct policy {
@@ -71,6 +79,7 @@ struct policy_peer {
 struct verdict {
 	bool permitted;
 	const char *rule; /* name of the deciding rule; NULL: none matched */
+	enum policy_prompt prompt; /* of that rule */
 };
 
 /*

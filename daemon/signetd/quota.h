@@ -9,7 +9,7 @@
 
 #include "base/base.h"
 
-enum quota_kind { QUOTA_CONNECTIONS, QUOTA_JOBS, QUOTA_BYTES, QUOTA_KINDS };
+enum quota_kind { QUOTA_CONNECTIONS, QUOTA_JOBS, QUOTA_BYTES, QUOTA_PROMPTS, QUOTA_KINDS };
 
 struct quota_user { /* one per uid; found by quota_user_get, kept by reference */
 	struct quota_user *next;

@@ -8,6 +8,8 @@
 #include "broker.h"
 #include "dispatch.h"
 
+enum { TIMEOUT_MAX_MS = 600000 };
+
 struct request *
 request_new(struct peer *p, struct call *call)
 {
@@ -176,6 +178,23 @@ request_wait(struct request *r, unsigned timeout_ms)
 		r->next->prev = r;
 	r->broker->waiting = r;
 	broker_tick_on(r->broker);
+}
+
+bool
+request_timeout(const struct request *r, unsigned fallback_ms, unsigned *ms, struct fault *f)
+{
+	const json_t *v = json_object_get(r->call.parameters, "timeoutMs");
+	json_int_t n = json_integer_value(v);
+
+	*ms = fallback_ms;
+	if (!json_is_integer(v))
+		return true;
+	if (n < 1 || n > TIMEOUT_MAX_MS) {
+		fault_set(f, SIGNET_ERR_INVALID_PARAMETER, "timeoutMs", "1 to %d milliseconds", TIMEOUT_MAX_MS);
+		return false;
+	}
+	*ms = (unsigned)n;
+	return true;
 }
 
 void

@@ -56,6 +56,9 @@ bool request_congested(const struct request *r);
 /* From now on the wait ends after timeout_ms: then cancel is called and the caller gets Timeout. */
 void request_wait(struct request *r, unsigned timeout_ms);
 
+/* The call's timeoutMs, or `fallback_ms` where it has none; false and the fault if it is out of bounds. */
+bool request_timeout(const struct request *r, unsigned fallback_ms, unsigned *ms, struct fault *f);
+
 /* The peer is gone: cancel, then free. */
 void request_abandon(struct request *r);
 /* End the waits whose time has come. */

@@ -13,13 +13,14 @@
 #include "broker.h"
 #include "clock.h"
 #include "document.h"
+#include "inbox.h"
 #include "log_proof.h"
 #include "permit.h"
 #include "scheme.h"
 #include "text.h"
 #include "token.h"
 
-enum { DEFAULT_TIMEOUT_MS = 60000, TIMEOUT_MAX_MS = 600000 };
+enum { DEFAULT_TIMEOUT_MS = 60000 };
 
 static bool
 take_pin(const json_t *params, struct secret **pin, struct fault *f)
@@ -34,23 +35,6 @@ take_pin(const json_t *params, struct secret **pin, struct fault *f)
 		return true;
 	fault_set(f, SIGNET_ERR_INVALID_PARAMETER, "pin", "a PIN has 1 to %d bytes", SECRET_MAX);
 	return false;
-}
-
-static bool
-read_timeout(const json_t *params, unsigned *ms, struct fault *f)
-{
-	const json_t *v = json_object_get(params, "timeoutMs");
-	json_int_t n = json_integer_value(v);
-
-	*ms = DEFAULT_TIMEOUT_MS;
-	if (!json_is_integer(v))
-		return true;
-	if (n < 1 || n > TIMEOUT_MAX_MS) {
-		fault_set(f, SIGNET_ERR_INVALID_PARAMETER, "timeoutMs", "1 to %d milliseconds", TIMEOUT_MAX_MS);
-		return false;
-	}
-	*ms = (unsigned)n;
-	return true;
 }
 
 bool
@@ -68,7 +52,7 @@ sign_params_read(struct request *r, struct sign_params *p, struct secret **pin, 
 	p->on_behalf_of = json_member_str(params, "onBehalfOf");
 	p->last_try = json_is_true(json_object_get(params, "lastTry"));
 	p->proof = json_is_true(json_object_get(params, "proof"));
-	if (!take_pin(params, pin, f) || !read_timeout(params, &p->timeout_ms, f))
+	if (!take_pin(params, pin, f) || !request_timeout(r, DEFAULT_TIMEOUT_MS, &p->timeout_ms, f))
 		return false;
 	p->cms = format_parse(p->format);
 	p->stamped = p->level != NULL && strcmp(p->level, "t") == 0;
@@ -76,8 +60,17 @@ sign_params_read(struct request *r, struct sign_params *p, struct secret **pin, 
 }
 
 static void
+drop_pin(struct signing *s)
+{
+	secret_free(s->pin);
+	s->pin = NULL;
+	answer_done(&s->answer);
+}
+
+static void
 end(struct signing *s)
 {
+	drop_pin(s);
 	s->done(s);
 }
 
@@ -251,12 +244,43 @@ signing_is_replay(const struct request *r, const char *request_id)
 /* --- the job --- */
 
 static void
+on_prompted(struct prompt *p)
+{
+	struct signing *s = p->owner;
+
+	s->prompt = NULL;
+	if (prompt_take(p, &s->answer, &s->fault))
+		signing_start(s);
+	else
+		end(s);
+}
+
+/* False: nobody can help. An item of a batch never asks: the batch did. What the token began is not begun again. */
+static bool
+ask(struct signing *s, const struct job *j)
+{
+	const struct request *r = s->r;
+	struct verdict v = permit_again(r->broker, r->who, r->method->verb, j->key->conf->name);
+	struct asking a = {.r = s->r, .token = j->token, .key = j->key,
+	    .mode = v.permitted ? v.prompt : POLICY_PROMPT_NO, .done = on_prompted, .owner = s};
+
+	answer_done(&s->answer);
+	if (s->item >= 0 || s->by_call || j->token->removed ||
+	    (s->fault.index >= 0 && s->fault.err != SIGNET_ERR_PIN_INCORRECT))
+		return false;
+	s->prompt = inbox_ask(&a, &s->fault);
+	return s->prompt != NULL;
+}
+
+static void
 on_finished(struct job *j)
 {
 	struct signing *s = j->owner;
 
 	s->job = NULL;
 	s->fault = j->fault;
+	if (j->fault.err != SIGNET_OK && ask(s, j))
+		return;
 	if (j->fault.err == SIGNET_OK)
 		s->outcome = (struct outcome){.sig = j->cms_len > 0 ? j->cms : j->sig,
 		    .sig_len = j->cms_len > 0 ? j->cms_len : j->sig_len, .index = j->op.index,
@@ -283,6 +307,23 @@ charge(struct job *j, struct request *r, struct fault *f)
 	return true;
 }
 
+/* Of the person who was asked, or of the call. */
+static void
+take_pin_to(struct signing *s, struct job *j)
+{
+	bool by_person = s->answer.pin != NULL;
+
+	j->source = by_person ? PIN_AGENT : PIN_CALL;
+	j->last_try = by_person ? s->answer.last_try : s->params->last_try;
+	j->pin = by_person ? s->answer.pin : s->pin;
+	if (by_person) {
+		j->agent_uid = s->answer.by->peer.uid;
+		s->answer.pin = NULL;
+	} else {
+		s->pin = NULL;
+	}
+}
+
 static bool
 fill_job(struct signing *s, struct job *j, struct key *k, const uint8_t *input, struct fault *f)
 {
@@ -299,14 +340,11 @@ fill_job(struct signing *s, struct job *j, struct key *k, const uint8_t *input, 
 	j->commitment = k->conf->use == USE_SEAL ? WIRE_COMMITMENT_ORIGIN : WIRE_COMMITMENT_APPROVAL;
 	j->level = p->stamped ? "t" : "b";
 	j->batch = p->batch;
-	j->last_try = p->last_try;
 	j->op.want_proof = p->proof;
-	j->source = PIN_CALL;
 	if (!charge(j, s->r, f) ||
 	    !document_take(b, j, s->document, path, p->capacity, p->on_behalf_of, f))
 		return false;
-	j->pin = s->pin;
-	s->pin = NULL;
+	take_pin_to(s, j);
 	if (s->request_id == NULL)
 		return true;
 	snprintf(j->request_id, sizeof(j->request_id), "%s", s->request_id);
@@ -401,6 +439,7 @@ signing_start(struct signing *s)
 	uint8_t input[LEDGER_HASH];
 	struct digest digest;
 
+	s->by_call = s->by_call || s->pin != NULL;
 	if (k == NULL || !permit_enabled(r->broker, r->who, r->method, k, &s->fault) ||
 	    !signing_check_use(k, &s->fault) || !check_digest(s, &digest, &s->fault) || !check_request_id(s, &s->fault)) {
 		end(s);
@@ -436,6 +475,7 @@ signing_leave(struct signing *s)
 	} else if (s->read != NULL) {
 		s->read->owner = NULL;
 	}
-	secret_free(s->pin);
-	s->pin = NULL;
+	prompt_withdraw(s->prompt);
+	s->prompt = NULL;
+	drop_pin(s);
 }

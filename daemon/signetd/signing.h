@@ -7,6 +7,7 @@
 
 #include "config.h"
 #include "job.h"
+#include "prompt.h"
 #include "receipt.h"
 #include "replay.h"
 #include "request.h"
@@ -37,6 +38,10 @@ struct signing {
 	struct replay_waiter waiter;
 	struct ledger_read *read;
 	struct log_proof *proving; /* for what `read` found; the read is kept meanwhile */
+	struct prompt *prompt;
+
+	bool by_call;	      /* a PIN came with the call: nobody is asked for another */
+	struct answer answer; /* of the person who was asked for one */
 
 	struct fault fault; /* err == OK: `outcome` holds during `done` */
 	struct outcome outcome;

@@ -279,6 +279,7 @@ token_stop(struct token *t)
 	struct fault f;
 
 	t->removed = true;
+	inbox_token_gone(t);
 	token_refusal(t, &f);
 	token_fail_queued(t, &f);
 	token_settle(t);

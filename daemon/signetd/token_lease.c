@@ -98,6 +98,16 @@ ask_pin_rules(struct token *t, struct job *j)
 	    "the stored PIN is not sent again after a failure; a person must enter the right PIN once");
 }
 
+/* How the person is known whose PIN came this way. */
+static const char *
+proof_of(enum pin_source source)
+{
+	static const char *const proofs[PIN_SOURCES] = {
+	    [PIN_CALL] = "pin", [PIN_AGENT] = "agent", [PIN_STORED] = "credential"};
+
+	return proofs[source];
+}
+
 /* Does a login that others rely on have to survive this PIN, should it be wrong? */
 static void
 keep_standing_lease(const struct token *t, struct job *j)
@@ -121,7 +131,7 @@ decide_with_pin(struct token *t, struct job *j)
 	if (v != LEASE_GO)
 		return v;
 	j->exclusive = true;
-	j->proof = j->source == PIN_STORED ? "credential" : "pin";
+	j->proof = proof_of(j->source);
 	if (j->kind == JOB_UNLOCK) {
 		keep_standing_lease(t, j);
 	} else {
@@ -149,7 +159,7 @@ decide_without_pin(struct token *t, struct job *j)
 	if (!lease_is_mine(t, j->who->peer.uid, j->batch) || t->lease.uses == 0)
 		return fail(j, SIGNET_ERR_PIN_REQUIRED, "the token is locked: unlock it (`signetctl token unlock`) "
 							"or give its PIN with the call");
-	j->proof = t->lease.shared ? "uid" : "pin";
+	j->proof = t->lease.shared ? "uid" : proof_of(t->lease.source);
 	j->lease = t->lease.number;
 	if (t->lease.uses == UINT64_MAX)
 		return LEASE_GO;

@@ -17,5 +17,6 @@
 INCLUDE_TEXT(varlink_service, "org.varlink.service.varlink");
 INCLUDE_TEXT(varlink_signer, "org.signetd.Signer.varlink");
 INCLUDE_TEXT(varlink_token, "org.signetd.Token.varlink");
+INCLUDE_TEXT(varlink_inbox, "org.signetd.Inbox.varlink");
 INCLUDE_TEXT(varlink_log, "org.signetd.Log.varlink");
 INCLUDE_TEXT(varlink_admin, "org.signetd.Admin.varlink");

@@ -2,7 +2,7 @@
 #ifndef SIGNET_SIGNETD_VARLINK_FILES_H
 #define SIGNET_SIGNETD_VARLINK_FILES_H
 
-extern const char varlink_service[], varlink_signer[], varlink_token[], varlink_log[],
+extern const char varlink_service[], varlink_signer[], varlink_token[], varlink_inbox[], varlink_log[],
     varlink_admin[];
 
 #endif

@@ -56,7 +56,10 @@ extern "C" {
 	X(CERTIFICATE_INVALID, "CertificateInvalid", "the key's certificate is not valid")                     \
 	X(BACKUP_FAILED, "BackupFailed", "the copy of the log could not be made")                            \
 	X(CLOCK_UNSYNCHRONIZED, "ClockUnsynchronized", "the clock is not known to be right, so nothing is stamped") \
-	X(KEY_DISABLED, "KeyDisabled", "the key was disabled by an administrator")
+	X(KEY_DISABLED, "KeyDisabled", "the key was disabled by an administrator") \
+	X(REJECTED, "Rejected", "the person who was asked said no")                                          \
+	X(PROMPT_NOT_FOUND, "PromptNotFound", "no such prompt, or none that is yours")                       \
+	X(PROMPT_CLOSED, "PromptClosed", "this prompt is closed: it needs no answer any more")
 
 typedef enum signet_err {
 #define SIGNET_ERROR_CODE(code, wire, text) SIGNET_ERR_##code,

@@ -70,6 +70,7 @@ extern "C" {
 	X("unit", "s", "its systemd unit; describes, proves nothing")                                        \
 	X("rule", "s", "rule of the policy that decided")                                                    \
 	X("proof", "s", "how the person is known: pin, agent, uid, claimed, credential")                     \
+	X("agentUid", "i", "user whose agent answered the prompt, by SO_PEERCRED")                           \
 	X("verb", "s", "what was asked for, in a refusal")                                                   \
 	X("method", "s", "method that was called, in a refusal")                                             \
 	X("key", "s", "configured name of the key")                                                          \

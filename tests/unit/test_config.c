@@ -195,6 +195,8 @@ an_empty_file_has_the_documented_defaults(void **state)
 	assert_int_equal(c->queue_per_token, 4096);
 	assert_int_equal(c->bytes_per_uid, 16 << 20);
 	assert_int_equal(c->refusals_per_day, 200);
+	assert_int_equal(c->prompts, 256);
+	assert_int_equal(c->prompts_per_uid, 32);
 	assert_int_equal(strncmp(c->origin, "signet.invalid/", 15), 0);
 	assert_true(strlen(c->origin) > 15);
 	assert_int_equal(c->reserve, 64 << 20);
@@ -212,7 +214,7 @@ reads_every_key_of_the_daemon(void **state)
 	    "[daemon]\nsocket = /a/b.sock\nstate=/s\nlock-directory =/l\ntoken-program = /p\nown-uid = "
 	    "yes\nsandbox = off\n"
 	    "[limits]\nconnections = 4\nconnections-per-uid = 3\njobs-per-uid = 2\nqueue-per-token = 1\n"
-	    "bytes-per-uid = 64K\nrefusals-per-day = 7\n[log]\norigin = example.org/log\nreserve = 1G\n");
+	    "bytes-per-uid = 64K\nrefusals-per-day = 7\nprompts = 9\nprompts-per-uid = 8\n[log]\norigin = example.org/log\nreserve = 1G\n");
 	c = loaded();
 	assert_string_equal(c->socket, "/a/b.sock");
 	assert_string_equal(c->state, "/s");
@@ -226,6 +228,8 @@ reads_every_key_of_the_daemon(void **state)
 	assert_int_equal(c->queue_per_token, 1);
 	assert_int_equal(c->bytes_per_uid, 65536);
 	assert_int_equal(c->refusals_per_day, 7);
+	assert_int_equal(c->prompts, 9);
+	assert_int_equal(c->prompts_per_uid, 8);
 	assert_string_equal(c->origin, "example.org/log");
 	assert_int_equal(c->reserve, 1 << 30);
 	config_unref(c);
@@ -245,6 +249,7 @@ a_token_has_the_documented_defaults(void **state)
 	assert_string_equal(t->serial, "12ab");
 	assert_null(t->label);
 	assert_null(t->holder);
+	assert_int_equal(t->holder_user_count, 0);
 	assert_int_equal(t->lanes, 1);
 	assert_false(t->verify_first);
 	assert_false(t->lease_shared);
@@ -270,7 +275,7 @@ reads_every_key_of_a_token(void **state)
 	(void)state;
 	write_file("signetd.conf",
 	    "[daemon]\nown-uid = yes\n[token a.b_c-1]\nmodule = DIR/lib/module.so\nlabel = Con dấu 1\n"
-	    "holder = Nguyễn Văn A\nlanes = 16\nverify = first\nlease = shared\nmax-uses = 5\nmax-seconds = "
+	    "holder = Nguyễn Văn A\nholder-user = 1000 root\nlanes = 16\nverify = first\nlease = shared\nmax-uses = 5\nmax-seconds = "
 	    "60\n"
 	    "credential = seal-pin\npin-from-client = no\nsign-timeout = 500ms\nlogin-timeout = 2min\n"
 	    "paths = /a /b\n\t/c ; the last\npaths = /d\nenvironment = A=1 B_2=x=y\n");
@@ -279,6 +284,9 @@ reads_every_key_of_a_token(void **state)
 	assert_non_null(t);
 	assert_string_equal(t->label, "Con dấu 1");
 	assert_string_equal(t->holder, "Nguyễn Văn A");
+	assert_int_equal(t->holder_user_count, 2);
+	assert_int_equal(t->holder_users[0], 1000);
+	assert_int_equal(t->holder_users[1], 0);
 	assert_int_equal(t->lanes, 16);
 	assert_true(t->verify_first);
 	assert_true(t->lease_shared);
@@ -375,6 +383,8 @@ numbers_are_taken_up_to_their_limits_and_not_beyond(void **state)
 	    {"[limits]\n", "queue-per-token", "1", "65536", "0", "65537"},
 	    {"[limits]\n", "bytes-per-uid", "65536", "1G", "65535", "1073741825"},
 	    {"[limits]\n", "refusals-per-day", "1", "10000", "0", "10001"},
+	    {"[limits]\n", "prompts", "1", "4096", "0", "4097"},
+	    {"[limits]\n", "prompts-per-uid", "1", "1024", "0", "1025"},
 	    {"[log]\n", "reserve", "1M", "1024M", "1023K", "1025M"},
 	    {TOKEN, "lanes", "1", "16", "0", "17"},
 	    {TOKEN, "max-uses", "1", "1000000", "0", "1000001"},
@@ -426,6 +436,13 @@ refuses_values_that_are_not_what_their_key_takes(void **state)
 	assert_bad("[log]\norigin = a b\n", 2, "without blanks");
 	assert_bad("[log]\norigin = a+b\n", 2, "without blanks");
 	assert_bad(TOKEN "serial =\n", 6, "\"serial\" is there twice");
+	assert_bad(TOKEN "holder-user = *\n", 6, "users by name or number");
+	assert_bad(TOKEN "holder-user = no-such-user\n", 6, "unknown user");
+	assert_good(TOKEN "holder-user = 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16\n");
+	assert_bad(TOKEN "holder-user = 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17\n", 6, "more than 16 words");
+	assert_good("[rule r]\nuser = 1\nverbs = sign\nkeys = *\nprompt = wait\n");
+	assert_bad("[rule r]\nuser = 1\nverbs = sign\nkeys = *\nprompt = ask\n", 5, "one of no yes wait");
+	assert_bad("[rule r]\nuser = 1\nverbs = admin\nprompt = yes\n", 4, "nothing that needs a PIN");
 	assert_bad("[daemon]\nsocket =\n", 2, "no value");
 	assert_bad("[daemon]\nsocket = ; nothing\n", 2, "no value");
 }
@@ -1365,6 +1382,9 @@ every_change_to_its_keys_is_seen(void **state)
 	assert_false(equal(TOKEN KEY, TOKEN KEY "scheme = pss\n"));
 	assert_false(equal(TOKEN KEY, TOKEN KEY "organisation = x\n"));
 	assert_false(equal(TOKEN KEY, TOKEN KEY "holder = x\n"));
+	assert_false(equal(TOKEN KEY, TOKEN "holder-user = 1\n" KEY));
+	assert_false(equal(TOKEN "holder-user = 1\n" KEY, TOKEN "holder-user = 2\n" KEY));
+	assert_true(equal(TOKEN "holder-user = 1\n" KEY, TOKEN "holder-user = 1\n" KEY));
 	assert_false(equal(TOKEN KEY, TOKEN "[key l]\ntoken = t\nuri = pkcs11:serial=12ab;id=%01\n"));
 	assert_false(equal(TOKEN KEY, TOKEN "[key k]\ntoken = t\nuri = pkcs11:serial=12ab;id=%02\n"));
 	assert_false(equal(TOKEN KEY "[key l]\ntoken = t\nuri = pkcs11:serial=12ab;id=b\n",
