@@ -37,6 +37,9 @@ read_token(signet_token *t, const char ***keys, const json_t *object)
 	t->shared = member_bool(&m, "shared");
 	t->pin_failures = (unsigned)at_most(member_int(&m, "pinFailures", -1), INT32_MAX);
 	t->waiting = (unsigned)at_most(member_int(&m, "waiting", -1), INT32_MAX);
+	t->max_uses = (unsigned)at_most(member_int(&m, "maxUses", 0), INT32_MAX);
+	t->max_seconds = (unsigned)at_most(member_int(&m, "maxSeconds", 0), INT32_MAX);
+	t->pin_needed = !json_is_false(json_object_get(object, "pinNeeded"));
 	return !m.bad;
 }
 

@@ -129,6 +129,8 @@ const char *token_state_name(const struct token *t);
 const char *key_state_name(const struct key *k);
 /* Would this caller's call without a PIN be served by a lease now? */
 bool token_lease_serves(const struct token *t, uid_t uid, uint64_t batch);
+/* Does it sign only after a PIN? Known once the token was seen. */
+bool token_lease_needed(const struct token *t);
 
 /* From the worker. */
 void token_on_info(struct token *t, struct wire_info *info);

@@ -12,8 +12,8 @@
 #include "clock.h"
 #include "credential.h"
 
-static bool
-needs_login(const struct token *t)
+bool
+token_lease_needed(const struct token *t)
 {
 	return (t->flags & CKF_LOGIN_REQUIRED) != 0;
 }
@@ -39,7 +39,7 @@ lease_is_mine(const struct token *t, uid_t uid, uint64_t batch)
 bool
 token_lease_serves(const struct token *t, uid_t uid, uint64_t batch)
 {
-	return !needs_login(t) || (lease_is_mine(t, uid, batch) && t->lease.uses > 0);
+	return !token_lease_needed(t) || (lease_is_mine(t, uid, batch) && t->lease.uses > 0);
 }
 
 static enum lease_verdict
@@ -147,7 +147,7 @@ decide_with_pin(struct token *t, struct job *j)
 static enum lease_verdict
 decide_without_pin(struct token *t, struct job *j)
 {
-	if (!needs_login(t)) {
+	if (!token_lease_needed(t)) {
 		j->proof = "uid";
 		return LEASE_GO;
 	}
@@ -219,7 +219,7 @@ static void
 end_lease(struct token *t)
 {
 	memset(&t->lease, 0, sizeof(t->lease));
-	if (t->state == TOKEN_READY && needs_login(t))
+	if (t->state == TOKEN_READY && token_lease_needed(t))
 		t->state = TOKEN_LOCKED;
 }
 
@@ -319,7 +319,7 @@ lease_wants_stored(const struct token *t)
 {
 	int64_t wait_us;
 
-	if (t->conf->credential == NULL || t->removed || t->hand_locked || t->store_failed || !needs_login(t) ||
+	if (t->conf->credential == NULL || t->removed || t->hand_locked || t->store_failed || !token_lease_needed(t) ||
 	    t->lease.stands || t->state != TOKEN_LOCKED)
 		return false;
 	if (uv_now(&t->broker->loop) < t->store_after_ms || !ledger_available(t->broker->log))

@@ -40,6 +40,16 @@ add_lease(json_t *o, const struct request *r, const struct token *t)
 	json_object_set_new(o, "until", json_string(until));
 }
 
+/* What an unlocking can ask for, and whether one is needed at all: that is known once the token was seen. */
+static void
+add_limits(json_t *o, const struct token *t)
+{
+	json_object_set_new(o, "maxUses", json_integer((json_int_t)t->conf->uses_max));
+	json_object_set_new(o, "maxSeconds", json_integer((json_int_t)t->conf->seconds_max));
+	if (t->serial[0] != '\0')
+		json_object_set_new(o, "pinNeeded", json_boolean(token_lease_needed(t)));
+}
+
 json_t *
 token_view(const struct request *r, const struct token *t)
 {
@@ -49,8 +59,10 @@ token_view(const struct request *r, const struct token *t)
 	    "holder", text_or_null(t->conf->holder), "keys", visible_keys(r, t), "shared",
 	    t->lease.stands && t->lease.shared, "pinFailures", (int)pin_failures(t->pin), "waiting", (int)t->queued.count);
 
-	if (o != NULL)
+	if (o != NULL) {
 		add_lease(o, r, t);
+		add_limits(o, t);
+	}
 	return json_pack("{s:o}", "token", o);
 }
 

@@ -300,6 +300,8 @@ typedef struct signet_token {
 	bool shared;	     /* everyone who may sign uses the same unlocking */
 	unsigned pin_failures; /* wrong PINs since the last right one */
 	unsigned waiting;    /* signatures in its queue */
+	unsigned max_uses, max_seconds; /* most that an unlocking can ask for; 0: the daemon did not say */
+	bool pin_needed;     /* it signs nothing without one; also where the daemon did not say */
 } signet_token;
 
 typedef void signet_token_fn(void *arg, const signet_token *token);
