@@ -25,12 +25,12 @@ static CK_RV
 initialize(CK_FUNCTION_LIST *p11, bool one_thread)
 {
 	CK_C_INITIALIZE_ARGS args = {.flags = CKF_OS_LOCKING_OK};
-	CK_RV rv = p11->C_Initialize(&args);
 
-	/* a module that cannot lock still serves a worker with a single lane */
-	if (rv == CKR_CANT_LOCK && one_thread)
-		rv = p11->C_Initialize(NULL);
-	return rv;
+	/*
+	 * A single lane is a single thread: the module is asked for no locks. Some cannot lock, and some lock themselves
+	 * up when a card is pulled (OpenSC 0.23: C_GetTokenInfo, in sc_unlock).
+	 */
+	return p11->C_Initialize(one_thread ? NULL : &args);
 }
 
 /*

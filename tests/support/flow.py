@@ -141,6 +141,12 @@ class Sandbox:
         assert old in text, old
         self.set_config(text.replace(old, new))
 
+    def set_credential(self, name, text):
+        """As systemd would hand it over: nobody else may read it."""
+        path = self.path("credentials", name)
+        with open(path, "w", encoding="ascii", opener=lambda file, flags: os.open(file, flags, 0o600)) as f:
+            f.write(text)
+
     def add_key(self, key_id, label, kind):
         run(SCRIPT, "key", self.dir, key_id, label, kind)
 
