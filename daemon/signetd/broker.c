@@ -27,11 +27,14 @@
 #include "request.h"
 #include "token.h"
 #include "token_watch.h"
+#include "watcher.h"
 
 enum {
 	TICK_MS = 20,
 	UPKEEP_MS = 1000,
 	STOP_MS = 20000,	     /* for claimed work; then its workers are killed */
+	SLEPT_US = 1000000,
+	FILES_EVERY = 10, /* upkeeps: modules' files are looked at */
 	LINGER_MS = 2000,	     /* for peers to read their last reply */
 	RULE_TEXT_MAX = 32 * 1024,
 	POLICY_IN_ENTRY_MAX = 48 * 1024, /* a larger policy is in the entry as its hash only */
@@ -230,6 +233,21 @@ watch_log(struct broker *b)
 	b->log_was_available = available;
 }
 
+/* After a suspend a module may say what was true before: whoever looks for tokens looks anew, without a PIN. */
+static void
+watch_sleep(struct broker *b)
+{
+	int64_t slept = clock_slept_us();
+
+	if (slept - b->slept_us >= SLEPT_US) {
+		say_info("the machine was asleep: tokens are looked for anew");
+		watchers_renew(b);
+		for (size_t i = 0; i < b->token_count; i++)
+			token_probe(b->tokens[i]);
+	}
+	b->slept_us = slept;
+}
+
 static void
 on_upkeep(uv_timer_t *timer)
 {
@@ -246,8 +264,12 @@ on_upkeep(uv_timer_t *timer)
 		refusals_flush(b, now, false);
 	erasures_expire(b, now);
 	watch_log(b);
-	if (!b->stopping)
+	if (!b->stopping) {
 		notify_status(&b->notify);
+		watch_sleep(b);
+		if (++b->upkeeps % FILES_EVERY == 0)
+			watchers_check_files(b);
+	}
 }
 
 /* --- the policy in the log --- */
@@ -493,6 +515,7 @@ broker_start(struct broker *b, const char *config_path, char *why, size_t why_si
 	b->config_path = config_path;
 	b->turns_end = &b->turns;
 	b->started_us = clock_now_us(NULL);
+	b->slept_us = clock_slept_us();
 	err = dispatch_init(why, why_size);
 	if (err == SIGNET_OK)
 		err = config_load(&b->config, config_path, why, why_size);
@@ -523,6 +546,9 @@ broker_start(struct broker *b, const char *config_path, char *why, size_t why_si
 		journal(LOG_WARNING, &fields, "sandbox = off: token drivers run unconfined");
 	}
 	broker_log_policy(b, "start");
+	if (!watchers_update(b))
+		say_error("out of memory: not all modules are watched");
+	watchers_start(b);
 	for (size_t i = 0; i < b->token_count; i++)
 		token_start(b->tokens[i]);
 	return SIGNET_OK;
@@ -607,6 +633,7 @@ broker_stop(struct broker *b)
 	b->stop_deadline_ms = uv_now(&b->loop) + STOP_MS;
 	notify_stopping();
 	listener_stop(&b->listener);
+	watchers_stop(b);
 	for (size_t i = 0; i < b->token_count; i++) {
 		b->tokens_going++;
 		token_stop(b->tokens[i]);

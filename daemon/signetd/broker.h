@@ -27,6 +27,7 @@ struct peer;
 struct request;
 struct token;
 struct token_watcher;
+struct watcher;
 
 struct counters { /* since the start, for status */
 	uint64_t calls, protocol_errors, refusals;
@@ -59,13 +60,14 @@ struct broker {
 	size_t token_count;
 	struct token *going; /* taken out by a reload, they still finish something */
 	size_t tokens_going; /* those, and all while the daemon stops */
+	struct watcher *watchers; /* of the tokens' modules */
 	struct peer *peers;
 	size_t peer_count;
 	struct peer *turns, **turns_end; /* those who have something to send or to begin */
 	struct request *waiting; /* requests with a deadline */
 	struct log_reader *followers; /* of the log */
 	uint64_t followed;	 /* its size when they were last woken */
-	struct token_watcher *watchers; /* of the tokens */
+	struct token_watcher *token_watchers; /* of the tokens */
 	uint64_t changes;	 /* of tokens, numbered while somebody watches */
 	struct disabled *disabled; /* keys that are switched off */
 	struct change *disabling;  /* their file is being written */
@@ -79,6 +81,8 @@ struct broker {
 	uv_timer_t tick;	/* every 20 ms while something has a deadline */
 	uv_timer_t upkeep;	/* every second */
 	struct notify notify;
+	unsigned upkeeps;
+	int64_t slept_us; /* how long the machine had slept when last looked */
 	bool stopping, closed_log, log_was_available;
 	uint64_t stop_deadline_ms;
 	int exit_code;

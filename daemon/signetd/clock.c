@@ -33,6 +33,12 @@ clock_monotonic_us(void)
 	return read_us(CLOCK_MONOTONIC);
 }
 
+int64_t
+clock_slept_us(void)
+{
+	return read_us(CLOCK_BOOTTIME) - read_us(CLOCK_MONOTONIC);
+}
+
 static const char *
 ask_kernel(void)
 {

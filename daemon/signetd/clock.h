@@ -9,6 +9,8 @@
 
 int64_t clock_now_us(void *unused);
 int64_t clock_monotonic_us(void);
+/* How long the machine has slept since it was started. */
+int64_t clock_slept_us(void);
 /* "synchronised", "unsynchronised", or "unknown" where the kernel does not tell us. Asked at most once a second. */
 const char *clock_state(void *unused);
 /* RFC 3339 UTC with seconds; `out` has 21 bytes. */

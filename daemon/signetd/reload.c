@@ -11,6 +11,7 @@
 #include "journal.h"
 #include "token.h"
 #include "token_watch.h"
+#include "watcher.h"
 
 static bool
 same(const char *a, const char *b)
@@ -133,6 +134,9 @@ take_over(struct broker *b, struct config *c, struct plan *p, json_t *changed)
 			broker_token_going(b, old[i]);
 			token_stop(old[i]);
 		}
+	if (!watchers_update(b))
+		say_error("out of memory: not all modules are watched");
+	watchers_start(b);
 	for (size_t i = 0; i < p->count; i++)
 		if (p->fresh[i]) {
 			json_array_append_new(changed, json_string(p->tokens[i]->conf->name));

@@ -19,10 +19,16 @@
 #include "text.h"
 #include "token_lease.h"
 #include "token_queue.h"
+#include "watcher.h"
 
 enum {
-	ABSENT_RETRY_MS = 2000,
+	ABSENT_RETRY_MS = 2000, /* where no watcher tells; doubled where one does, and is wrong */
+	MISSES_MAX = 4,
 	FAILED_RETRY_MS = 5000,
+	PROBE_MS = 5000,  /* the same for one that is there and idle */
+	FLAP_MS = 1500,	  /* from the worker's word to the watcher's "absent": is it the worker that hides it? */
+	FLAPS_MAX = 3,
+	DISPUTE_MS = 3000, /* then the worker is right */
 	CRASHES_UNTIL_FAILED = 4, /* in a row, without one good result: stop letting callers wait for it */
 	TOKEN_ENTRIES_MAX = 10,	  /* in ten minutes */
 	FOLD_MS = 600000,
@@ -217,7 +223,8 @@ start_worker(struct token *t)
 {
 	char why[200];
 
-	t->retire = false;
+	t->retire = t->renew = t->leaving = false;
+	t->absent_ms = 0;
 	t->started_ms = uv_now(&t->broker->loop);
 	t->worker_starts++;
 	if (worker_start(&t->worker, t, why, sizeof(why)) == SIGNET_OK) {
@@ -232,19 +239,58 @@ start_worker(struct token *t)
 }
 
 static void
+show_absent(struct token *t, const char *reason)
+{
+	uv_timer_stop(&t->respawn);
+	t->failures_in_a_row = 0;
+	t->state = TOKEN_ABSENT;
+	set_reason(t, "%s", reason);
+	log_state(t, NULL);
+}
+
+static const char *
+absence(const struct token *t)
+{
+	return t->watcher != NULL && t->watcher->state == WATCHER_LOST
+	    ? "the reader service was lost: it is looked for again as soon as that answers" : "it is not inserted";
+}
+
+/* A worker is started only for a token that is there, or that nobody but a worker can look for. */
+static void
+begin(struct token *t)
+{
+	if (t->worker != NULL || t->removed)
+		return;
+	switch (watcher_says(t->watcher, t->conf)) {
+	case WORD_SOON:
+		break; /* the word will come */
+	case WORD_ABSENT:
+		if (t->flaps >= FLAPS_MAX)
+			start_worker(t); /* a second opinion */
+		else
+			show_absent(t, absence(t));
+		break;
+	case WORD_NONE:
+	case WORD_PRESENT:
+		start_worker(t);
+		break;
+	}
+}
+
+static void
 on_respawn(uv_timer_t *timer)
 {
 	struct token *t = timer->data;
 
-	if (t->worker == NULL && !t->removed)
-		start_worker(t);
+	begin(t);
+	token_run(t);
 }
 
 void
 token_start(struct token *t)
 {
 	t->state = TOKEN_STARTING;
-	start_worker(t);
+	begin(t);
 }
 
 static void
@@ -280,6 +326,7 @@ token_stop(struct token *t)
 
 	t->removed = true;
 	inbox_token_gone(t);
+	watcher_forget(t->watcher, t);
 	token_refusal(t, &f);
 	token_fail_queued(t, &f);
 	token_settle(t);
@@ -417,6 +464,8 @@ on_present(struct token *t, struct wire_info *info)
 		return;
 	}
 	t->flags = info->flags;
+	t->misses = 0;
+	t->informed_ms = uv_now(&t->broker->loop);
 	pin_flags(t->pin, info->flags);
 	t->seen_us = clock_now_us(NULL);
 	for (size_t i = 0; i < t->key_count; i++) {
@@ -449,15 +498,32 @@ on_missing(struct token *t, enum token_state state, const char *reason, uint64_t
 	schedule(t, retry_ms);
 }
 
+/* A worker has just looked for itself: its word counts, whatever the watcher says. */
+static void
+on_absent(struct token *t)
+{
+	t->flaps = 0;
+	if (watcher_says(t->watcher, t->conf) != WORD_PRESENT) {
+		on_missing(t, TOKEN_ABSENT, absence(t), ABSENT_RETRY_MS);
+		return;
+	}
+	on_missing(t, TOKEN_ABSENT, "its driver does not find it, though its reader says that one is in",
+	    (uint64_t)ABSENT_RETRY_MS << t->misses);
+	if (t->misses < MISSES_MAX)
+		t->misses++;
+}
+
 void
 token_on_info(struct token *t, struct wire_info *info)
 {
+	struct watcher *w = t->watcher;
+
 	switch (info->presence) {
 	case WIRE_PRESENT:
 		on_present(t, info);
 		break;
 	case WIRE_ABSENT:
-		on_missing(t, TOKEN_ABSENT, "it is not inserted", ABSENT_RETRY_MS);
+		on_absent(t);
 		break;
 	case WIRE_AMBIGUOUS:
 		on_missing(t, TOKEN_FAILED, "several tokens match: give `serial` instead of `label`", FAILED_RETRY_MS);
@@ -469,8 +535,146 @@ token_on_info(struct token *t, struct wire_info *info)
 		on_missing(t, TOKEN_FAILED, info->reason, FAILED_RETRY_MS);
 		break;
 	}
+	if (info->presence == WIRE_PRESENT)
+		watcher_confirm(w, t);
+	else if (info->presence == WIRE_ABSENT || info->presence == WIRE_BROKEN)
+		watcher_doubt(w, t);
 	token_settle(t); /* the stored PIN goes first */
 	token_run(t);
+}
+
+/* --- what the watcher says --- */
+
+/* No worker, no lease; what was claimed and not sent is told that it has gone. */
+static void
+leave(struct token *t, const char *reason)
+{
+	struct job_list none = {.count = 0};
+
+	t->leaving = false;
+	drop_worker(t);
+	memset(&t->lease, 0, sizeof(t->lease));
+	show_absent(t, reason);
+	fail_claimed(t, &none, false);
+	if (t->flaps >= FLAPS_MAX)
+		schedule(t, ABSENT_RETRY_MS); /* for a second opinion */
+	else if (watcher_says(t->watcher, t->conf) == WORD_PRESENT)
+		begin(t); /* it is back already: with a worker that knows nothing of before */
+}
+
+static void
+on_sight_lost(struct token *t)
+{
+	uint64_t now = uv_now(&t->broker->loop);
+
+	t->misses = 0;
+	if (t->worker == NULL) {
+		if (t->state != TOKEN_ABSENT)
+			show_absent(t, absence(t));
+	} else if (t->flaps >= FLAPS_MAX) {
+		token_probe(t); /* this worker is the second opinion */
+	} else if (!t->leaving) {
+		t->flaps = t->worker->informed && now - t->informed_ms < FLAP_MS ? t->flaps + 1 : 0;
+		t->leaving = true; /* what is under way in it has a moment to say how it ended */
+	}
+}
+
+static void
+on_sight(struct token *t)
+{
+	bool fresh = t->state == TOKEN_ABSENT && t->misses < 2;
+
+	t->absent_ms = 0;
+	if (t->worker == NULL && (fresh || !uv_is_active((uv_handle_t *)&t->respawn))) {
+		uv_timer_stop(&t->respawn);
+		start_worker(t);
+	}
+}
+
+void
+token_on_presence(struct token *t)
+{
+	if (t->removed)
+		return;
+	switch (watcher_says(t->watcher, t->conf)) {
+	case WORD_SOON:
+		break;
+	case WORD_ABSENT:
+		on_sight_lost(t);
+		break;
+	case WORD_PRESENT:
+		on_sight(t);
+		break;
+	case WORD_NONE:
+		t->leaving = false;
+		if (t->worker == NULL && !uv_is_active((uv_handle_t *)&t->respawn))
+			start_worker(t);
+		break;
+	}
+	token_run(t);
+}
+
+void
+token_on_service_lost(struct token *t)
+{
+	if (t->removed)
+		return;
+	t->flaps = 0;
+	if (t->worker == NULL) {
+		show_absent(t, absence(t));
+	} else if (worker_in_flight(t->worker) == 0) {
+		leave(t, absence(t));
+	} else {
+		t->leaving = true;
+	}
+	token_run(t);
+}
+
+void
+token_renew(struct token *t)
+{
+	t->renew = t->worker != NULL;
+	token_settle(t);
+}
+
+static void
+on_probed(struct job *j)
+{
+	j->token->probing = false;
+}
+
+void
+token_probe(struct token *t)
+{
+	struct job *j;
+
+	if (t->probing || t->removed || t->worker == NULL || !t->worker->informed)
+		return;
+	t->last_probe_ms = uv_now(&t->broker->loop);
+	j = job_new(JOB_PROBE, t, t->broker->self);
+	if (j == NULL)
+		return; /* later */
+	t->probing = true;
+	j->finished = on_probed;
+	token_submit_own(t, j);
+}
+
+/* The watcher has no word: an idle worker is asked now and then. And a dispute is settled by time. */
+static void
+watch_oneself(struct token *t, uint64_t now_ms)
+{
+	enum watcher_word word = watcher_says(t->watcher, t->conf);
+
+	if (t->worker == NULL || !t->worker->informed)
+		return;
+	if (word == WORD_NONE && is_idle(t) && now_ms - t->last_probe_ms >= PROBE_MS)
+		token_probe(t);
+	if (word != WORD_ABSENT || t->flaps < FLAPS_MAX)
+		return;
+	if (t->absent_ms == 0)
+		t->absent_ms = now_ms;
+	else if (now_ms - t->absent_ms >= DISPUTE_MS)
+		watcher_distrust(t->watcher);
 }
 
 /* --- quiet moments --- */
@@ -571,11 +775,34 @@ replace_worker(struct token *t)
 	schedule(t, back_off_ms(t));
 }
 
+/* Nobody waits for it and nobody but ourselves has unlocked it. */
+static bool
+is_unneeded(const struct token *t)
+{
+	return is_idle(t) && !t->storing && (!t->lease.stands || t->lease.stored);
+}
+
+/* Nothing was wrong with it: this is no failure. */
+static void
+renew_worker(struct token *t)
+{
+	drop_worker(t);
+	memset(&t->lease, 0, sizeof(t->lease));
+	t->renew = false;
+	t->state = TOKEN_STARTING;
+	set_reason(t, "its driver is being started anew");
+	begin(t);
+}
+
 void
 token_settle(struct token *t)
 {
 	if (t->running)
 		return;
+	if (t->leaving && t->worker != NULL && worker_in_flight(t->worker) == 0)
+		leave(t, absence(t));
+	if (t->renew && t->worker != NULL && is_unneeded(t) && !t->removed)
+		renew_worker(t);
 	if (t->retire && t->worker != NULL && worker_in_flight(t->worker) == 0)
 		replace_worker(t);
 	if (t->removed && is_idle(t) && !uv_is_closing((uv_handle_t *)&t->respawn)) {
@@ -660,5 +887,7 @@ token_tick(struct token *t, uint64_t now_ms)
 	}
 	if (lease_expired(t, now_ms) && !t->locking && !t->removed)
 		end_expired_lease(t);
+	if (!t->removed)
+		watch_oneself(t, now_ms);
 	token_run(t);
 }

@@ -66,9 +66,13 @@ struct token {
 	struct lease lease;
 	uint64_t leases; /* numbers them */
 
+	struct watcher *watcher; /* of its module; NULL: none, the worker's own word counts */
 	struct worker *worker;
 	uint64_t generation; /* of the worker: what was decided for one is void for the next */
 	bool retire;	 /* the worker must be replaced when its lanes are empty */
+	bool leaving;	 /* the watcher sees it no more: the worker ends when its lanes are empty */
+	bool renew;	 /* the worker is to be replaced when nobody needs it */
+	bool probing;	 /* it is being asked whether it is still there */
 	bool storing;	 /* the stored PIN is on its way */
 	bool store_failed; /* for good: until a person has entered the right one, or the configuration is read anew */
 	uint64_t store_after_ms, store_pause_ms; /* not before: it could not be sent */
@@ -78,7 +82,9 @@ struct token {
 	struct token *next_going; /* of the broker's removed ones */
 	uv_timer_t respawn;
 	unsigned failures_in_a_row;
-	uint64_t started_ms;
+	uint64_t started_ms, informed_ms, absent_ms; /* loop time: worker started; it spoke; watcher and worker disagree */
+	unsigned misses; /* workers in a row that did not find what the watcher sees */
+	unsigned flaps;	 /* how often in a row the watcher lost sight of it as soon as its worker ran */
 
 	struct job_list queued, ready;
 	unsigned claimed;   /* CLAIMING, READY and SENT */
@@ -131,6 +137,15 @@ const char *key_state_name(const struct key *k);
 bool token_lease_serves(const struct token *t, uid_t uid, uint64_t batch);
 /* Does it sign only after a PIN? Known once the token was seen. */
 bool token_lease_needed(const struct token *t);
+
+/* From its watcher: the word on it may be another. */
+void token_on_presence(struct token *t);
+/* Nothing that its worker holds is worth anything any more. */
+void token_on_service_lost(struct token *t);
+/* A fresh worker, as soon as nobody needs this one. */
+void token_renew(struct token *t);
+/* Ask the worker, without a PIN, whether the token is still there. */
+void token_probe(struct token *t);
 
 /* From the worker. */
 void token_on_info(struct token *t, struct wire_info *info);

@@ -474,7 +474,7 @@ claim(struct token *t, struct job *j, struct job_list *failed)
 static bool
 can_send(const struct token *t)
 {
-	return t->worker != NULL && t->worker->informed && !t->retire &&
+	return t->worker != NULL && t->worker->informed && !t->retire && !t->leaving &&
 	       t->state != TOKEN_ABSENT && t->state != TOKEN_FAILED && t->state != TOKEN_STARTING;
 }
 

@@ -82,10 +82,10 @@ enlist(struct token_watcher *w)
 {
 	struct broker *b = w->r->broker;
 
-	w->next = b->watchers;
+	w->next = b->token_watchers;
 	if (w->next != NULL)
 		w->next->prev = w;
-	b->watchers = w;
+	b->token_watchers = w;
 }
 
 static void
@@ -96,7 +96,7 @@ watcher_free(struct token_watcher *w)
 	if (w->prev != NULL)
 		w->prev->next = w->next;
 	else
-		b->watchers = w->next;
+		b->token_watchers = w->next;
 	if (w->next != NULL)
 		w->next->prev = w->prev;
 	w->r->cancel = NULL;
@@ -191,10 +191,10 @@ tell(struct token_watcher *w)
 static void
 end_all(struct broker *b)
 {
-	while (b->watchers != NULL) {
-		struct request *r = b->watchers->r;
+	while (b->token_watchers != NULL) {
+		struct request *r = b->token_watchers->r;
 
-		watcher_free(b->watchers);
+		watcher_free(b->token_watchers);
 		request_fail_with(r, SIGNET_ERR_BUSY, NULL, "the daemon is stopping; try again in a moment");
 	}
 }
@@ -202,14 +202,14 @@ end_all(struct broker *b)
 void
 token_watch_turn(struct broker *b)
 {
-	if (b->watchers == NULL)
+	if (b->token_watchers == NULL)
 		return;
 	if (b->stopping) {
 		end_all(b);
 		return;
 	}
 	find_changes(b);
-	for (struct token_watcher *w = b->watchers; w != NULL; w = w->next)
+	for (struct token_watcher *w = b->token_watchers; w != NULL; w = w->next)
 		tell(w);
 }
 

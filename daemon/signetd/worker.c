@@ -1,7 +1,5 @@
 /*
- * Processes and lanes. The child gets its lanes by inheritance and nothing
- * else: no environment but the configured one, standard input and output on
- * nothing. A PIN passes through `out`, which is wiped as it drains; if it
+ * Processes and lanes. A PIN passes through `out`, which is wiped as it drains; if it
  * drains at once, as it nearly always does, no byte of it stays.
  */
 #include "worker.h"
@@ -14,6 +12,7 @@
 #include <unistd.h>
 
 #include "broker.h"
+#include "child.h"
 #include "journal.h"
 #include "token.h"
 
@@ -86,71 +85,16 @@ worker_kill(struct worker *w)
 
 /* --- start --- */
 
-struct spawn {
-	int ours[WIRE_LANES_MAX], theirs[WIRE_LANES_MAX];
-	unsigned count;
-};
-
-static void
-close_all(int *fds, unsigned n)
-{
-	for (unsigned i = 0; i < n; i++)
-		close(fds[i]);
-}
-
-static bool
-make_lanes(struct spawn *s, unsigned n)
-{
-	for (s->count = 0; s->count < n; s->count++) {
-		int pair[2];
-
-		if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0) {
-			close_all(s->ours, s->count);
-			close_all(s->theirs, s->count);
-			return false;
-		}
-		s->ours[s->count] = pair[0];
-		s->theirs[s->count] = pair[1];
-	}
-	return true;
-}
-
-/* Only what the section says, and a path: vendor modules read surprising things from the environment. */
-static char **
-make_environment(const struct config_token *conf)
-{
-	char **env = calloc(conf->environment_count + 3, sizeof(*env));
-	size_t n = 0;
-
-	if (env == NULL)
-		return NULL;
-	env[n++] = (char *)"PATH=/usr/bin:/bin";
-	env[n++] = (char *)"LC_ALL=C.UTF-8";
-	for (size_t i = 0; i < conf->environment_count; i++)
-		env[n++] = conf->environment[i];
-	return env;
-}
-
 static int
-spawn_process(struct worker *w, const struct token *t, const struct spawn *s)
+spawn_process(struct worker *w, const struct token *t, const struct child_lanes *lanes)
 {
-	uv_stdio_container_t stdio[SIGNET_TOKEN_FD + WIRE_LANES_MAX];
 	char *args[] = {t->config->token_program, t->conf->name, NULL};
-	char **env = make_environment(t->conf);
-	uv_process_options_t o = {.file = t->config->token_program, .args = args, .env = env, .exit_cb = on_reaped,
-	    .stdio = stdio, .stdio_count = (int)(SIGNET_TOKEN_FD + s->count)};
+	struct child c = {.program = t->config->token_program, .args = args, .conf = t->conf, .lanes = lanes,
+	    .reaped = on_reaped};
 	int rc;
 
-	if (env == NULL)
-		return UV_ENOMEM;
-	stdio[0].flags = UV_IGNORE;
-	stdio[1].flags = UV_IGNORE;
-	stdio[2] = (uv_stdio_container_t){.flags = UV_INHERIT_FD, .data.fd = STDERR_FILENO};
-	for (unsigned i = 0; i < s->count; i++)
-		stdio[SIGNET_TOKEN_FD + i] = (uv_stdio_container_t){.flags = UV_INHERIT_FD, .data.fd = s->theirs[i]};
 	w->process.data = w;
-	rc = uv_spawn(w->loop, &w->process, &o);
-	free(env);
+	rc = child_spawn(w->loop, &w->process, &c);
 	w->handles++; /* uv_spawn initialises the handle even when it fails */
 	w->running = rc == 0;
 	return rc;
@@ -210,15 +154,12 @@ send_config(struct worker *w, const struct token *t)
 
 	if (c == NULL)
 		return; /* no answer will come, and the deadline ends it */
-	snprintf(c->module, sizeof(c->module), "%s", conf->module);
+	child_config(c, t->config, conf);
 	snprintf(c->serial, sizeof(c->serial), "%s", conf->serial != NULL ? conf->serial : "");
 	snprintf(c->label, sizeof(c->label), "%s", conf->label != NULL ? conf->label : "");
 	snprintf(c->lock_dir, sizeof(c->lock_dir), "%s", t->config->lock_directory);
 	c->lanes = (uint8_t)conf->lanes;
 	c->verify = conf->verify_first ? WIRE_VERIFY_FIRST : WIRE_VERIFY_ALWAYS;
-	c->confine = t->config->sandbox;
-	for (size_t i = 0; i < conf->path_count && i < WIRE_PATHS_MAX; i++)
-		snprintf(c->paths[c->path_count++], WIRE_PATH_SIZE, "%s", conf->paths[i]);
 	send_issuers(c, &t->config->intermediates);
 	send_issuers(c, &t->config->anchors);
 	for (size_t i = 0; i < t->key_count; i++)
@@ -232,10 +173,10 @@ signet_err
 worker_start(struct worker **out, struct token *t, char *why, size_t why_size)
 {
 	struct worker *w = calloc(1, sizeof(*w));
-	struct spawn s;
+	struct child_lanes s;
 	int rc;
 
-	if (w == NULL || !make_lanes(&s, t->conf->lanes)) {
+	if (w == NULL || !child_lanes_make(&s, t->conf->lanes)) {
 		snprintf(why, why_size, "no memory or descriptors for a driver process");
 		free(w);
 		return SIGNET_ERR_TOKEN_FAILED;
@@ -243,10 +184,10 @@ worker_start(struct worker **out, struct token *t, char *why, size_t why_size)
 	w->loop = &t->broker->loop;
 	w->token = t;
 	rc = spawn_process(w, t, &s);
-	close_all(s.theirs, s.count);
+	child_lanes_close_theirs(&s);
 	if (rc != 0) {
 		snprintf(why, why_size, "cannot start %s: %s", t->config->token_program, uv_strerror(rc));
-		close_all(s.ours, s.count);
+		child_lanes_close_ours(&s);
 		w->token = NULL;
 		uv_close((uv_handle_t *)&w->process, on_handle_closed);
 		return SIGNET_ERR_TOKEN_FAILED;

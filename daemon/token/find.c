@@ -45,15 +45,15 @@ is_ours(const struct wire_config *c, const CK_TOKEN_INFO *about)
 }
 
 /* Asks for the number first: some modules look for new readers only then. */
-static CK_RV
-slots_with_token(const struct token *t, CK_SLOT_ID **slots, CK_ULONG *count)
+CK_RV
+slots_with_token(CK_FUNCTION_LIST *p11, CK_SLOT_ID **slots, CK_ULONG *count)
 {
 	CK_RV rv;
 
 	*slots = NULL;
 	do {
 		*count = 0;
-		rv = t->p11->C_GetSlotList(CK_TRUE, NULL, count);
+		rv = p11->C_GetSlotList(CK_TRUE, NULL, count);
 		if (rv != CKR_OK)
 			return rv;
 		if (*count > SLOTS_MAX)
@@ -62,7 +62,7 @@ slots_with_token(const struct token *t, CK_SLOT_ID **slots, CK_ULONG *count)
 		*slots = calloc(*count + 1, sizeof(**slots));
 		if (*slots == NULL)
 			return CKR_HOST_MEMORY;
-		rv = t->p11->C_GetSlotList(CK_TRUE, *slots, count);
+		rv = p11->C_GetSlotList(CK_TRUE, *slots, count);
 	} while (rv == CKR_BUFFER_TOO_SMALL); /* one was inserted in between */
 	return rv;
 }
@@ -72,7 +72,7 @@ token_find(struct token *t, char *reason, size_t size)
 {
 	CK_SLOT_ID *slots = NULL;
 	CK_ULONG count = 0, matches = 0;
-	CK_RV rv = slots_with_token(t, &slots, &count);
+	CK_RV rv = slots_with_token(t->p11, &slots, &count);
 
 	for (CK_ULONG i = 0; rv == CKR_OK && i < count; i++) {
 		CK_TOKEN_INFO about;

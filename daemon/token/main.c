@@ -1,5 +1,6 @@
 /*
- * signet-token: the process that owns one token.
+ * signet-token: the process that owns one token, or (--watch MODULE) sees which
+ * tokens a module has.
  *
  * Started by signetd with its lanes as descriptors from SIGNET_TOKEN_FD on, and
  * by nobody else. It reads one CONFIG, locks itself in, loads the vendor's
@@ -137,23 +138,12 @@ serve(struct token *t)
 	lane_serve(&lanes[0]);
 }
 
-int
-main(int argc, char **argv)
+static _Noreturn void
+own(const struct wire_config *config)
 {
 	static struct token token;
-	struct wire_config *config;
 	struct wire_info *info;
 
-	(void)argv; /* the token's name, so that ps(1) tells the workers apart */
-	if (argc > 2) {
-		fputs("signet-token is started by signetd only\n", stderr);
-		return EX_USAGE;
-	}
-	signal(SIGPIPE, SIG_IGN);
-	confine_process(SIGNET_TOKEN_FD);
-	lane_block(SIGNET_TOKEN_FD);
-	config = receive_config();
-	confine_descriptors(SIGNET_TOKEN_FD + config->lanes);
 	token_init(&token, config);
 	info = calloc(1, sizeof(*info));
 	if (info == NULL)
@@ -164,4 +154,30 @@ main(int argc, char **argv)
 	wire_info_done(info);
 	free(info);
 	serve(&token);
+}
+
+/*
+ * signet-token NAME            own a token; its name, so that ps(1) tells the workers apart
+ * signet-token --watch MODULE  watch a module; the frame says which, this is for ps(1) as well
+ * signet-token --poll MODULE   the same without waiting for slot events
+ */
+int
+main(int argc, char **argv)
+{
+	bool by_polling = argc == 3 && strcmp(argv[1], "--poll") == 0;
+	bool watches = by_polling || (argc == 3 && strcmp(argv[1], "--watch") == 0);
+	struct wire_config *config;
+
+	if (argc > 2 && !watches) {
+		fputs("signet-token is started by signetd only\n", stderr);
+		return EX_USAGE;
+	}
+	signal(SIGPIPE, SIG_IGN);
+	confine_process(SIGNET_TOKEN_FD);
+	lane_block(SIGNET_TOKEN_FD);
+	config = receive_config();
+	confine_descriptors(SIGNET_TOKEN_FD + config->lanes);
+	if (watches)
+		watch_serve(config, by_polling);
+	own(config);
 }

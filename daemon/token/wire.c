@@ -307,6 +307,76 @@ wire_info_done(struct wire_info *i)
 	}
 }
 
+static void
+put_seen_token(struct buf *out, const struct wire_seen_token *t)
+{
+	buf_u64(out, t->slot);
+	buf_u32(out, t->flags);
+	put_text(out, t->serial);
+	put_text(out, t->label);
+	put_text(out, t->manufacturer);
+	put_text(out, t->model);
+	put_text(out, t->reader);
+}
+
+static void
+get_seen_token(struct cursor *c, struct wire_seen_token *t)
+{
+	t->slot = cur_u64(c);
+	t->flags = cur_u32(c);
+	get_text(c, t->serial, sizeof(t->serial));
+	get_text(c, t->label, sizeof(t->label));
+	get_text(c, t->manufacturer, sizeof(t->manufacturer));
+	get_text(c, t->model, sizeof(t->model));
+	get_text(c, t->reader, sizeof(t->reader));
+}
+
+void
+wire_put_seen(struct buf *out, const struct wire_seen *s)
+{
+	size_t at = frame_begin(out, WIRE_SEEN);
+
+	assert(s->count <= WIRE_SEEN_MAX);
+	buf_u8(out, s->state);
+	buf_u8(out, s->polling);
+	put_text(out, s->reason);
+	buf_u16(out, s->count);
+	for (size_t i = 0; i < s->count; i++)
+		put_seen_token(out, &s->tokens[i]);
+	frame_end(out, at);
+}
+
+signet_err
+wire_get_seen(struct wire_seen *s, const uint8_t *frame, size_t len)
+{
+	struct cursor in;
+
+	memset(s, 0, sizeof(*s));
+	if (frame_open_as(&in, frame, len, WIRE_SEEN) != SIGNET_OK)
+		return SIGNET_ERR_PROTOCOL;
+	s->state = get_within(&in, WIRE_WATCHING, WIRE_WATCH_LOST);
+	s->polling = get_within(&in, 0, 1);
+	get_text(&in, s->reason, sizeof(s->reason));
+	s->count = get_count(&in, WIRE_SEEN_MAX);
+	s->tokens = s->count > 0 ? calloc(s->count, sizeof(s->tokens[0])) : NULL;
+	if (s->count > 0 && s->tokens == NULL)
+		return SIGNET_ERR_PROTOCOL;
+	for (size_t i = 0; i < s->count && !in.failed; i++)
+		get_seen_token(&in, &s->tokens[i]);
+	if (cur_done(&in))
+		return SIGNET_OK;
+	wire_seen_done(s);
+	return SIGNET_ERR_PROTOCOL;
+}
+
+void
+wire_seen_done(struct wire_seen *s)
+{
+	free(s->tokens);
+	s->tokens = NULL;
+	s->count = 0;
+}
+
 /* An absent PIN is an empty one: no token takes zero bytes, and `struct secret` cannot hold them. */
 static void
 put_pin(struct buf *out, const struct secret *pin)

@@ -15,6 +15,9 @@
  * lane, in order. A worker may read several frames at once, do them one after
  * the other and write their results together, but it never withholds a
  * finished result while the next job may take longer than a millisecond.
+ *
+ * A watcher (signet-token --watch MODULE) has lane 0 only, gets a CONFIG of which
+ * module, confine and paths count, and says SEEN from then on.
  */
 #ifndef SIGNET_TOKEN_WIRE_H
 #define SIGNET_TOKEN_WIRE_H
@@ -39,6 +42,7 @@ enum {
 	WIRE_SERIAL_SIZE = 20,
 	WIRE_NONCE_MAX = 32,
 	WIRE_POLICY_SIZE = 65,
+	WIRE_SEEN_MAX = 256, /* tokens of one module */
 };
 
 enum wire_type {
@@ -49,7 +53,10 @@ enum wire_type {
 	WIRE_LOGOUT,	 /* broker -> lane 0; forgets the kept PIN */
 	WIRE_PROBE,	 /* broker -> lane 0: is the token still there? reads its flags, never a PIN */
 	WIRE_RESULT,	 /* lane -> broker */
+	WIRE_SEEN,	 /* watcher -> broker: after CONFIG, when it has changed, and every WIRE_BEAT_MS at least */
 };
+
+enum { WIRE_BEAT_MS = 10000 };
 
 enum wire_verify { WIRE_VERIFY_ALWAYS, WIRE_VERIFY_FIRST };
 
@@ -180,6 +187,28 @@ struct wire_result {
 	uint8_t sig[WIRE_SIG_MAX]; /* RSA: modulus size; ECDSA: DER; Ed25519: 64 bytes */
 };
 
+/* A token that a watcher sees, whether anybody knows it or not. */
+struct wire_seen_token {
+	uint64_t slot; /* tells two of them apart; no identity */
+	uint32_t flags; /* CKF_* of CK_TOKEN_INFO, when it came */
+	char serial[64], label[64], manufacturer[64], model[64];
+	char reader[128]; /* the slot's description */
+};
+
+enum wire_watch {
+	WIRE_WATCHING = 1,
+	WIRE_WATCH_BROKEN, /* the module does not load or initialise; `reason` says why. The watcher ends */
+	WIRE_WATCH_LOST,   /* the reader service has gone; whoever used it starts anew. The watcher ends */
+};
+
+struct wire_seen {
+	uint8_t state; /* enum wire_watch */
+	uint8_t polling; /* 1: by asking once a second, 0: by the module's slot events */
+	char reason[256];
+	uint16_t count;
+	struct wire_seen_token *tokens; /* count of them, heap, owned */
+};
+
 /*
  * One whole frame at the front of `bytes`? Its length with the size field, 0 if more is needed,
  * SIZE_MAX if it is larger than `max` or shorter than a type byte.
@@ -192,6 +221,9 @@ must_check signet_err wire_get_config(struct wire_config *c, const uint8_t *fram
 void wire_put_info(struct buf *out, const struct wire_info *i);
 must_check signet_err wire_get_info(struct wire_info *i, const uint8_t *frame, size_t len);
 void wire_info_done(struct wire_info *i); /* frees certs */
+void wire_put_seen(struct buf *out, const struct wire_seen *s);
+must_check signet_err wire_get_seen(struct wire_seen *s, const uint8_t *frame, size_t len);
+void wire_seen_done(struct wire_seen *s); /* frees tokens */
 /* `out` must be a secret buf if the job has a PIN. */
 void wire_put_job(struct buf *out, const struct wire_job *j);
 must_check signet_err wire_get_job(struct wire_job *j, uint8_t *frame, size_t len); /* wipes the PIN in `frame` */

@@ -90,6 +90,8 @@ must_check bool confine_calls(char *reason, size_t size);
 CK_FUNCTION_LIST *module_load(const char *path, bool one_thread, char *reason, size_t size);
 
 /* find.c */
+/* *slots is the caller's to free, also on failure. */
+CK_RV slots_with_token(CK_FUNCTION_LIST *p11, CK_SLOT_ID **slots, CK_ULONG *count);
 void token_init(struct token *t, const struct wire_config *c);
 /* Sets presence; slot and about where it is WIRE_PRESENT. */
 uint8_t token_find(struct token *t, char *reason, size_t size);
@@ -181,6 +183,13 @@ must_check signet_err container_finish(struct lane *l, struct cms *c, struct wir
 void job_run(struct lane *l, struct wire_job *j, struct wire_result *r);
 /* Notes an error once: the first one stays. Returns `err`. */
 signet_err job_fail(struct wire_result *r, signet_err err, const char *stage, CK_RV rv);
+
+/* watch.c: the other life of this program. `by_polling`: never wait for slot events. */
+_Noreturn void watch_serve(const struct wire_config *c, bool by_polling);
+
+/* service.c: the reader service (pcscd), where the module uses it */
+/* A connection that breaks when the service ends or starts anew; -1: the module does not use it. */
+int service_hold(bool *answers);
 
 /* lane.c; each of these ends the process where it cannot go on */
 void lane_block(int fd); /* the sockets of libuv do not block; a lane has nothing else to do */

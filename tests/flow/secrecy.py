@@ -62,7 +62,7 @@ class Secrecy(flow.SandboxTest):
                         self.assertNoPin(f.read(), path)
 
     def test_not_in_arguments_or_environments(self):
-        for pid in [self.box.pid] + self.box.workers():
+        for pid in [self.box.pid] + self.box.workers() + self.box.watchers():
             for name in ("cmdline", "environ"):
                 path = f"/proc/{pid}/{name}"
                 self.assertNoPin(self.read_as_root(path), path)

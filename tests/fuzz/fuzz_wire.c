@@ -49,6 +49,18 @@ try_result(struct buf *out, const uint8_t *frame, size_t len)
 	same_again(out, frame, len);
 }
 
+static void
+try_seen(struct buf *out, const uint8_t *frame, size_t len)
+{
+	struct wire_seen s;
+
+	if (wire_get_seen(&s, frame, len) != SIGNET_OK)
+		return;
+	wire_put_seen(out, &s);
+	wire_seen_done(&s);
+	same_again(out, frame, len);
+}
+
 /* Decoding wipes the PIN, so it works on a copy. */
 static void
 try_job(struct buf *out, const uint8_t *frame, size_t len)
@@ -72,7 +84,7 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static void (*const tries[])(struct buf *, const uint8_t *, size_t) = {
-	    try_config, try_info, try_result, try_job};
+	    try_config, try_info, try_result, try_job, try_seen};
 	size_t len;
 
 	while ((len = wire_next(data, size, WIRE_FRAME_MAX)) != 0 && len != SIZE_MAX) {

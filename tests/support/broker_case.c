@@ -67,27 +67,60 @@ __wrap_identity_of(struct identity **out, int fd)
 	return SIGNET_OK;
 }
 
-/* The process is one that does nothing; its lanes are ours. */
-int
-__wrap_uv_spawn(uv_loop_t *loop, uv_process_t *process, const uv_process_options_t *o)
+static int
+spawn_nothing(uv_loop_t *loop, uv_process_t *process, const uv_process_options_t *o, int *leash)
 {
 	static char *args[] = {(char *)(uintptr_t) "cat", NULL};
-	struct case_worker *w = &the_case->workers[the_case->worker_count];
 	uv_stdio_container_t in = {.flags = UV_INHERIT_FD};
 	uv_process_options_t nothing = {
 	    .file = "/usr/bin/cat", .args = args, .exit_cb = o->exit_cb, .stdio = &in, .stdio_count = 1};
 	int rc, ends[2];
 
-	must(the_case->worker_count < CASE_WORKERS && pipe2(ends, O_CLOEXEC) == 0);
-	memset(w, 0, sizeof(*w));
+	must(pipe2(ends, O_CLOEXEC) == 0);
 	in.data.fd = ends[0];
 	rc = __real_uv_spawn(loop, process, &nothing);
 	close(ends[0]);
-	w->leash = ends[1]; /* it reads from us until we end, however we end */
-	if (rc != 0) {
-		close(w->leash);
+	*leash = ends[1]; /* it reads from us until we end, however we end */
+	if (rc != 0)
+		close(*leash);
+	return rc;
+}
+
+static int
+spawn_watcher(uv_loop_t *loop, uv_process_t *process, const uv_process_options_t *o)
+{
+	struct case_watcher *w = &the_case->watchers[the_case->watcher_count];
+	int rc;
+
+	must(the_case->watcher_count < CASE_WATCHERS);
+	memset(w, 0, sizeof(*w));
+	rc = spawn_nothing(loop, process, o, &w->leash);
+	if (rc != 0)
 		return rc;
-	}
+	the_case->watcher_count++;
+	w->alive = true;
+	w->polling = strcmp(o->args[1], "--poll") == 0;
+	w->pid = process->pid;
+	w->fd = fcntl(o->stdio[SIGNET_TOKEN_FD].data.fd, F_DUPFD_CLOEXEC, 3);
+	must(w->fd >= 0);
+	buf_init(&w->in, WIRE_FRAME_MAX);
+	return 0;
+}
+
+/* The process is one that does nothing; its lanes are ours. */
+int
+__wrap_uv_spawn(uv_loop_t *loop, uv_process_t *process, const uv_process_options_t *o)
+{
+	struct case_worker *w = &the_case->workers[the_case->worker_count];
+	int rc;
+
+	if (strcmp(o->args[1], "--watch") == 0 || strcmp(o->args[1], "--poll") == 0)
+		return spawn_watcher(loop, process, o);
+	must(the_case->worker_count < CASE_WORKERS);
+	memset(w, 0, sizeof(*w));
+	rc = spawn_nothing(loop, process, o, &w->leash);
+	if (rc != 0)
+		return rc;
 	the_case->worker_count++;
 	w->alive = true;
 	w->pid = process->pid;
@@ -193,9 +226,9 @@ case_start(struct broker_case *c)
 
 	the_case = c;
 	signal(SIGPIPE, SIG_IGN);
+	c->running = true;
 	if (broker_start(&c->b, c->config, why, sizeof(why)) != SIGNET_OK)
 		broken("%s", why);
-	c->running = true;
 }
 
 static void
@@ -209,6 +242,17 @@ bury(struct case_worker *w)
 		close(w->lane[i]);
 		buf_done(&w->in[i]);
 	}
+}
+
+static void
+bury_watcher(struct case_watcher *w)
+{
+	if (!w->alive)
+		return;
+	w->alive = false;
+	close(w->leash);
+	close(w->fd);
+	buf_done(&w->in);
 }
 
 static void
@@ -237,7 +281,9 @@ case_stop(struct broker_case *c)
 	c->running = false;
 	for (unsigned i = 0; i < c->worker_count; i++)
 		bury(&c->workers[i]);
-	c->worker_count = 0;
+	for (unsigned i = 0; i < c->watcher_count; i++)
+		bury_watcher(&c->watchers[i]);
+	c->worker_count = c->watcher_count = 0;
 	c->job_count = 0;
 }
 
@@ -256,19 +302,19 @@ case_remove_dir(struct broker_case *c)
 	(void)nftw(c->dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }
 
-/* --- workers --- */
+/* --- workers and watchers --- */
 
 static void
-say(struct case_worker *w, unsigned lane, const struct buf *b)
+say(int fd, const struct buf *b)
 {
 	size_t at = 0;
 
 	must(!b->failed);
 	while (at < b->len) {
-		ssize_t n = send(w->lane[lane], b->data + at, b->len - at, MSG_NOSIGNAL);
+		ssize_t n = send(fd, b->data + at, b->len - at, MSG_NOSIGNAL);
 
 		if (n < 0 && errno == EAGAIN) {
-			struct pollfd p = {.fd = w->lane[lane], .events = POLLOUT};
+			struct pollfd p = {.fd = fd, .events = POLLOUT};
 
 			must(poll(&p, 1, PATIENCE_S * 1000) == 1);
 			continue;
@@ -279,6 +325,132 @@ say(struct case_worker *w, unsigned lane, const struct buf *b)
 	}
 }
 
+static bool
+is_unplugged(const struct broker_case *c, const char *token)
+{
+	for (size_t i = 0; i < array_len(c->unplugged); i++)
+		if (strcmp(c->unplugged[i], token) == 0)
+			return true;
+	return false;
+}
+
+static void
+send_seen(struct case_watcher *w, struct wire_seen *s)
+{
+	struct buf b;
+
+	buf_init(&b, WIRE_FRAME_MAX);
+	wire_put_seen(&b, s);
+	say(w->fd, &b);
+	buf_done(&b);
+	wire_seen_done(s);
+}
+
+void
+case_watcher_says(struct broker_case *c, struct case_watcher *w, enum wire_watch state, const char *reason)
+{
+	struct wire_seen s = {.state = (uint8_t)state};
+
+	must(w != NULL && c->running);
+	snprintf(s.reason, sizeof(s.reason), "%s", reason);
+	send_seen(w, &s);
+}
+
+void
+case_watcher_sees(struct broker_case *c, struct case_watcher *w, const char *hidden)
+{
+	struct wire_seen s = {.state = WIRE_WATCHING, .polling = w->polling};
+
+	s.tokens = calloc(WIRE_SEEN_MAX, sizeof(*s.tokens));
+	must(s.tokens != NULL);
+	for (size_t i = 0; i < c->b.token_count; i++) {
+		const struct config_token *conf = c->b.tokens[i]->conf;
+		struct wire_seen_token *t = &s.tokens[s.count];
+
+		if (is_unplugged(c, conf->name) || (hidden != NULL && strcmp(conf->name, hidden) == 0) ||
+		    c->presence == WIRE_ABSENT)
+			continue;
+		t->slot = i;
+		snprintf(t->serial, sizeof(t->serial), "%.63s", conf->serial != NULL ? conf->serial : conf->label);
+		snprintf(t->label, sizeof(t->label), "%.63s", conf->label != NULL ? conf->label : conf->serial);
+		s.count++;
+	}
+	send_seen(w, &s);
+}
+
+static void
+all_watchers_see(struct broker_case *c)
+{
+	for (unsigned i = 0; i < c->watcher_count; i++)
+		if (c->watchers[i].alive && c->watchers[i].configured)
+			case_watcher_sees(c, &c->watchers[i], NULL);
+}
+
+void
+case_plug(struct broker_case *c, const char *token)
+{
+	for (size_t i = 0; i < array_len(c->unplugged); i++)
+		if (strcmp(c->unplugged[i], token) == 0)
+			c->unplugged[i][0] = '\0';
+	all_watchers_see(c);
+}
+
+void
+case_unplug(struct broker_case *c, const char *token)
+{
+	size_t i = 0;
+
+	while (i < array_len(c->unplugged) && c->unplugged[i][0] != '\0')
+		i++;
+	must(i < array_len(c->unplugged));
+	snprintf(c->unplugged[i], sizeof(c->unplugged[i]), "%s", token);
+	all_watchers_see(c);
+}
+
+struct case_watcher *
+case_watcher(struct broker_case *c)
+{
+	for (unsigned i = c->watcher_count; i-- > 0;)
+		if (c->watchers[i].alive)
+			return &c->watchers[i];
+	return NULL;
+}
+
+void
+case_watcher_dies(struct broker_case *c, struct case_watcher *w)
+{
+	must(w != NULL && c->running);
+	kill(w->pid, SIGKILL);
+	bury_watcher(w);
+}
+
+static bool
+serve_watcher(struct broker_case *c, struct case_watcher *w)
+{
+	uint8_t *at = buf_room(&w->in, 8192);
+	ssize_t n = recv(w->fd, at, 8192, MSG_DONTWAIT);
+	size_t len;
+
+	must(at != NULL);
+	if (n < 0 && errno == EAGAIN)
+		return false;
+	if (n <= 0) {
+		bury_watcher(w);
+		return true;
+	}
+	w->in.len += (size_t)n;
+	len = wire_next(w->in.data, w->in.len, WIRE_FRAME_MAX);
+	must(len != SIZE_MAX);
+	if (len == 0)
+		return true;
+	must(!w->configured && wire_get_config(&w->config, w->in.data, len) == SIGNET_OK);
+	w->configured = true;
+	buf_consume(&w->in, len);
+	if (!c->no_words)
+		case_watcher_sees(c, w, NULL);
+	return true;
+}
+
 static void
 inform(struct broker_case *c, struct case_worker *w)
 {
@@ -286,8 +458,8 @@ inform(struct broker_case *c, struct case_worker *w)
 	struct buf b;
 
 	must(i != NULL);
-	i->presence = (uint8_t)c->presence;
-	if (c->presence == WIRE_PRESENT) {
+	i->presence = (uint8_t)(is_unplugged(c, w->token) ? WIRE_ABSENT : c->presence);
+	if (i->presence == WIRE_PRESENT) {
 		if (c->serial != NULL)
 			snprintf(i->serial, sizeof(i->serial), "%s", c->serial);
 		else
@@ -296,7 +468,7 @@ inform(struct broker_case *c, struct case_worker *w)
 	}
 	i->flags = c->flags;
 	i->key_count = w->config.key_count;
-	for (size_t k = 0; k < i->key_count && c->presence == WIRE_PRESENT; k++) {
+	for (size_t k = 0; k < i->key_count && i->presence == WIRE_PRESENT; k++) {
 		i->keys[k].state = WIRE_KEY_FOUND;
 		i->keys[k].algorithm = WIRE_P256;
 		if (c->cert_serial == NULL)
@@ -309,7 +481,7 @@ inform(struct broker_case *c, struct case_worker *w)
 	}
 	buf_init(&b, WIRE_FRAME_MAX);
 	wire_put_info(&b, i);
-	say(w, 0, &b);
+	say(w->lane[0], &b);
 	buf_done(&b);
 	wire_info_done(i);
 	free(i);
@@ -359,7 +531,7 @@ case_answer(struct broker_case *c, unsigned n, struct wire_result *r)
 	j.worker->logged_in = r->logged_in;
 	buf_init(&b, WIRE_FRAME_MAX);
 	wire_put_result(&b, r);
-	say(j.worker, j.lane, &b);
+	say(j.worker->lane[j.lane], &b);
 	buf_done(&b);
 }
 
@@ -437,6 +609,9 @@ serve_workers(struct broker_case *c)
 	for (unsigned i = 0; i < c->worker_count; i++)
 		for (unsigned l = 0; l < c->workers[i].lanes && c->workers[i].alive; l++)
 			any = serve_lane(c, &c->workers[i], l) || any;
+	for (unsigned i = 0; i < c->watcher_count; i++)
+		if (c->watchers[i].alive)
+			any = serve_watcher(c, &c->watchers[i]) || any;
 	return any;
 }
 
@@ -464,15 +639,18 @@ case_worker_dies(struct broker_case *c, struct case_worker *w)
 static bool
 event_within(const struct broker_case *c, int timeout_ms)
 {
-	struct pollfd p[2 + CASE_WORKERS * 2];
+	struct pollfd p[2 + CASE_WORKERS * 2 + CASE_WATCHERS];
 	nfds_t n = 0;
 
 	p[n++] = (struct pollfd){.fd = uv_backend_fd(&c->b.loop), .events = POLLIN};
 	if (c->awaited != NULL)
 		p[n++] = (struct pollfd){.fd = c->awaited->fd, .events = POLLIN};
 	for (unsigned i = 0; i < c->worker_count; i++)
-		for (unsigned l = 0; l < c->workers[i].lanes && c->workers[i].alive && n < array_len(p); l++)
+		for (unsigned l = 0; l < c->workers[i].lanes && c->workers[i].alive && n < 2 + CASE_WORKERS * 2; l++)
 			p[n++] = (struct pollfd){.fd = c->workers[i].lane[l], .events = POLLIN};
+	for (unsigned i = 0; i < c->watcher_count; i++)
+		if (c->watchers[i].alive)
+			p[n++] = (struct pollfd){.fd = c->watchers[i].fd, .events = POLLIN};
 	return poll(p, n, timeout_ms) > 0;
 }
 

@@ -15,6 +15,7 @@
 
 enum {
 	CASE_WORKERS = 64,
+	CASE_WATCHERS = 32,
 	CASE_JOBS = 256,
 	CASE_HELD = 256,
 	CASE_ADMIN = 900, /* users of the standard configuration: may do everything */
@@ -39,6 +40,14 @@ struct case_worker { /* signet-token as the test plays it */
 	struct wire_config config;
 };
 
+struct case_watcher { /* signet-token --watch as the test plays it */
+	bool alive, configured, polling;
+	pid_t pid;
+	int leash, fd;
+	struct buf in;
+	struct wire_config config;
+};
+
 struct case_job { /* waits for the test to answer it */
 	struct case_worker *worker;
 	unsigned lane;
@@ -56,6 +65,12 @@ struct broker_case {
 	bool running;
 	uid_t uid;                    /* of the next peer */
 	const struct client *awaited; /* who waits for a reply */
+
+	/* watchers: one that runs sees every configured token but these */
+	bool no_words; /* nobody answers its CONFIG */
+	char unplugged[8][CONFIG_NAME_MAX + 1];
+	struct case_watcher watchers[CASE_WATCHERS];
+	unsigned watcher_count;
 
 	/* workers */
 	bool no_info;    /* nobody answers CONFIG */
@@ -107,6 +122,17 @@ void case_answer_ok(struct broker_case *c, unsigned n);
 struct case_worker *case_worker(struct broker_case *c, const char *token);
 /* It dies. */
 void case_worker_dies(struct broker_case *c, struct case_worker *w);
+
+/* The token is in, or not: its watchers say so, and workers that are started from now on. */
+void case_plug(struct broker_case *c, const char *token);
+void case_unplug(struct broker_case *c, const char *token);
+/* The newest watcher that lives, NULL if there is none. */
+struct case_watcher *case_watcher(struct broker_case *c);
+void case_watcher_dies(struct broker_case *c, struct case_watcher *w);
+/* It says how it is, without a list. */
+void case_watcher_says(struct broker_case *c, struct case_watcher *w, enum wire_watch state, const char *reason);
+/* It says what it sees; `hidden`: all but this one. */
+void case_watcher_sees(struct broker_case *c, struct case_watcher *w, const char *hidden);
 
 /* Let the held operations go on to the log, or come back with this error. */
 void case_release(struct broker_case *c);

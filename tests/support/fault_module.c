@@ -16,7 +16,8 @@
  *   signinit rv N
  *   login hang | delay MS | locked | incorrect | rv N
  *   logout rv N
- *   slots absent | rv N
+ *   slots absent | hang | segv | rv N
+ *   wait works | rv N   C_WaitForSlotEvent: returns when "slots absent" comes or goes, or at once
  *   tokeninfo rv N | flags ON OFF | pinlen MIN MAX | serial TEXT
  *
  * "once" at the end of a line turns it into a comment when it strikes, in the
@@ -246,6 +247,43 @@ fault_slots(CK_BBOOL present, CK_SLOT_ID_PTR list, CK_ULONG_PTR count)
 	return CKR_OK;
 }
 
+static int
+is_absent(void)
+{
+	return strcmp(look("slots").what, "absent") == 0;
+}
+
+static CK_SLOT_ID
+first_slot(void)
+{
+	CK_SLOT_ID slots[64] = {0};
+	CK_ULONG count = 64;
+
+	(void)real->C_GetSlotList(CK_TRUE, slots, &count);
+	return slots[0];
+}
+
+static CK_RV
+fault_wait(CK_FLAGS flags, CK_SLOT_ID_PTR slot, CK_VOID_PTR reserved)
+{
+	int before = is_absent();
+	struct fault f = look("wait");
+	CK_RV rv;
+
+	if (strike(&f, &rv))
+		return rv;
+	if (strcmp(f.what, "works") != 0 || (flags & CKF_DONT_BLOCK) != 0)
+		return real->C_WaitForSlotEvent(flags, slot, reserved);
+	do {
+		wait_ms(20);
+		f = look("wait");
+		if (strike(&f, &rv))
+			return rv;
+	} while (is_absent() == before);
+	*slot = first_slot();
+	return CKR_OK;
+}
+
 static CK_RV
 fault_token_info(CK_SLOT_ID slot, CK_TOKEN_INFO_PTR about)
 {
@@ -287,6 +325,7 @@ load(void)
 	faulty.C_Login = fault_login;
 	faulty.C_Logout = fault_logout;
 	faulty.C_GetSlotList = fault_slots;
+	faulty.C_WaitForSlotEvent = fault_wait;
 	faulty.C_GetTokenInfo = fault_token_info;
 }
 

@@ -234,10 +234,26 @@ class Sandbox:
 
     # processes
 
-    def workers(self):
-        """Process ids of the daemon's children."""
+    def children(self):
+        """Process ids of the daemon's children, with their words."""
         with open(f"/proc/{self.pid}/task/{self.pid}/children", encoding="ascii") as f:
-            return [int(pid) for pid in f.read().split()]
+            pids = [int(pid) for pid in f.read().split()]
+        words = {}
+        for pid in pids:
+            try:
+                with open(f"/proc/{pid}/cmdline", encoding="utf-8") as f:
+                    words[pid] = f.read().split("\0")[:-1]
+            except (FileNotFoundError, ProcessLookupError):
+                pass  # it has ended meanwhile
+        return words
+
+    def workers(self):
+        """Process ids of those that own a token."""
+        return [pid for pid, words in self.children().items() if words[1:2] not in (["--watch"], ["--poll"])]
+
+    def watchers(self):
+        """Process ids of those that see what is inserted."""
+        return [pid for pid, words in self.children().items() if words[1:2] in (["--watch"], ["--poll"])]
 
     # calls
 

@@ -157,7 +157,8 @@ worker_prepare(struct worker *w, const struct wire_config *c)
 void
 worker_exec(struct worker *w)
 {
-	char *argv[] = {(char *)(uintptr_t)SIGNET_TOKEN_PROGRAM, NULL};
+	char *argv[] = {(char *)(uintptr_t)SIGNET_TOKEN_PROGRAM, (char *)(uintptr_t)w->mode,
+	    w->mode != NULL ? (char *)(uintptr_t) "module" : NULL, NULL};
 	posix_spawn_file_actions_t actions;
 
 	posix_spawn_file_actions_init(&actions);
@@ -189,11 +190,10 @@ worker_end_left_over(void **state)
 	return 0;
 }
 
-void
-worker_greet(struct worker *w, const struct wire_config *c)
+static void
+send_config(struct worker *w, const struct wire_config *c)
 {
 	struct buf out;
-	size_t len;
 
 	worker_close_far_ends(w);
 	buf_init(&out, WIRE_FRAME_MAX);
@@ -201,6 +201,35 @@ worker_greet(struct worker *w, const struct wire_config *c)
 	assert_false(out.failed);
 	send_all(w->lane[0], out.data, out.len);
 	buf_done(&out);
+}
+
+void
+watcher_start(struct worker *w, const struct wire_config *c, const char *mode)
+{
+	worker_prepare(w, c);
+	w->mode = mode;
+	worker_exec(w);
+	send_config(w, c);
+}
+
+bool
+watcher_receive(struct worker *w, struct wire_seen *s)
+{
+	size_t len = receive_frame(w, 0);
+
+	if (len == 0)
+		return false;
+	assert_int_equal(wire_get_seen(s, w->in[0].data, len), SIGNET_OK);
+	buf_consume(&w->in[0], len);
+	return true;
+}
+
+void
+worker_greet(struct worker *w, const struct wire_config *c)
+{
+	size_t len;
+
+	send_config(w, c);
 	len = receive_frame(w, 0);
 	assert_true(len > 0);
 	assert_int_equal(wire_get_info(&w->info, w->in[0].data, len), SIGNET_OK);

@@ -27,6 +27,7 @@ struct worker {
 	pid_t pid;
 	int lane[WIRE_LANES_MAX], far[WIRE_LANES_MAX]; /* our ends and the worker's */
 	unsigned lanes;
+	const char *mode; /* "--watch" or "--poll" for a watcher; set after worker_prepare */
 	struct buf in[WIRE_LANES_MAX];
 	struct wire_info info;
 };
@@ -44,6 +45,10 @@ void worker_prepare(struct worker *w, const struct wire_config *c);
 void worker_exec(struct worker *w);
 void worker_close_far_ends(struct worker *w);
 void worker_greet(struct worker *w, const struct wire_config *c); /* closes the far ends as well */
+/* As a watcher of the configuration's module. */
+void watcher_start(struct worker *w, const struct wire_config *c, const char *mode);
+/* What it says next; false at the end of the file. wire_seen_done is the caller's. */
+bool watcher_receive(struct worker *w, struct wire_seen *s);
 /* Closes the lanes, waits for the end and checks that it was an orderly one. */
 void worker_stop(struct worker *w);
 /* Waits for a child that ended by itself or was killed; its wait status. */

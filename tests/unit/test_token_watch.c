@@ -139,7 +139,7 @@ needs_more_and_refuses_oneway(void **state)
 	assert_string_equal(client_call(c, &k, "{\"method\":\"org.signetd.Token.Watch\"}"), "ExpectedMore");
 	client_send(&k, "{\"method\":\"org.signetd.Token.Watch\",\"oneway\":true}");
 	assert_string_equal(client_call(c, &k, "{\"method\":\"org.varlink.service.GetInfo\"}"), "");
-	assert_null(c->b.watchers);
+	assert_null(c->b.token_watchers);
 	client_close(&k);
 }
 
@@ -219,7 +219,7 @@ static bool
 nobody_watches(const struct broker_case *c, const void *arg)
 {
 	(void)arg;
-	return c->b.watchers == NULL && c->b.peer_count == 0;
+	return c->b.token_watchers == NULL && c->b.peer_count == 0;
 }
 
 static void

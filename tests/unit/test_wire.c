@@ -711,6 +711,77 @@ record_of_another_type_is_refused(void **state)
 }
 
 static void
+put_seen(struct buf *out, uint16_t count)
+{
+	struct wire_seen s = {.state = WIRE_WATCHING, .polling = 1, .count = count};
+
+	s.tokens = calloc(count + 1u, sizeof(*s.tokens));
+	assert_non_null(s.tokens);
+	for (uint16_t i = 0; i < count; i++) {
+		s.tokens[i].slot = UINT64_MAX - i;
+		s.tokens[i].flags = i;
+		memset(s.tokens[i].serial, 'x', sizeof(s.tokens[i].serial) - 1);
+		strcpy(s.tokens[i].label, "văn thư");
+		strcpy(s.tokens[i].reader, "Virtual PCD 00 00");
+	}
+	buf_init(out, WIRE_FRAME_MAX);
+	wire_put_seen(out, &s);
+	wire_seen_done(&s);
+	assert_false(out->failed);
+}
+
+static void
+what_a_watcher_sees_survives_the_way(void **state)
+{
+	struct wire_seen s;
+	struct buf out;
+
+	(void)state;
+	for (uint16_t count = 0; count <= WIRE_SEEN_MAX; count = (uint16_t)(count + WIRE_SEEN_MAX / 2)) {
+		put_seen(&out, count);
+		assert_int_equal(wire_get_seen(&s, out.data, out.len), SIGNET_OK);
+		assert_int_equal(s.state, WIRE_WATCHING);
+		assert_int_equal(s.count, count);
+		for (uint16_t i = 0; i < count; i++) {
+			assert_true(s.tokens[i].slot == UINT64_MAX - i);
+			assert_int_equal(s.tokens[i].flags, i);
+			assert_int_equal(strlen(s.tokens[i].serial), sizeof(s.tokens[i].serial) - 1);
+			assert_string_equal(s.tokens[i].label, "văn thư");
+			assert_string_equal(s.tokens[i].reader, "Virtual PCD 00 00");
+		}
+		wire_seen_done(&s);
+		buf_done(&out);
+	}
+}
+
+static void
+a_watcher_that_lies_is_refused(void **state)
+{
+	enum { STATE = 5, POLLING = 6, COUNT = 9 };
+	static const struct {
+		size_t at;
+		uint8_t byte;
+	} lies[] = {{STATE, 0}, {STATE, WIRE_WATCH_LOST + 1}, {POLLING, 2}, {COUNT, 0}, {COUNT, 2}, {COUNT + 1, 2}, {4, WIRE_INFO}};
+	struct wire_seen s;
+	struct buf out;
+
+	(void)state;
+	put_seen(&out, 1);
+	assert_int_equal(out.data[COUNT], 1);
+	for (size_t i = 0; i < array_len(lies); i++) {
+		uint8_t good = out.data[lies[i].at];
+
+		out.data[lies[i].at] = lies[i].byte;
+		assert_int_equal(wire_get_seen(&s, out.data, out.len), SIGNET_ERR_PROTOCOL);
+		assert_null(s.tokens);
+		out.data[lies[i].at] = good;
+	}
+	for (size_t len = 0; len < out.len; len++)
+		assert_int_equal(wire_get_seen(&s, out.data, len), SIGNET_ERR_PROTOCOL);
+	buf_done(&out);
+}
+
+static void
 frames_stand_one_after_the_other(void **state)
 {
 	struct wire_result r = some_result();
@@ -777,6 +848,8 @@ main(void)
 	    cmocka_unit_test(format_out_of_range_is_refused),
 	    cmocka_unit_test(result_out_of_range_is_refused),
 	    cmocka_unit_test(record_of_another_type_is_refused),
+	    cmocka_unit_test(what_a_watcher_sees_survives_the_way),
+	    cmocka_unit_test(a_watcher_that_lies_is_refused),
 	    cmocka_unit_test(frames_stand_one_after_the_other),
 	    cmocka_unit_test(partial_frame_asks_for_more),
 	    cmocka_unit_test(refuses_frame_one_byte_over_limit),
