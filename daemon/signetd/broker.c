@@ -261,6 +261,8 @@ on_upkeep(uv_timer_t *timer)
 	}
 	tick_tokens(b, now);
 	if (!b->stopping)
+		stamp_watch_clock(b);
+	if (!b->stopping)
 		refusals_flush(b, now, false);
 	erasures_expire(b, now);
 	watch_log(b);

@@ -7,7 +7,9 @@ void
 receipt_write(struct buf *out, const char *origin, const struct outcome *o)
 {
 	if (o->sig_len > 0) {
-		buf_str(out, "\"signature\":\"");
+		buf_chr(out, '"');
+		buf_str(out, o->name != NULL ? o->name : "signature");
+		buf_str(out, "\":\"");
 		buf_base64(out, o->sig, o->sig_len);
 		buf_str(out, "\",");
 	}

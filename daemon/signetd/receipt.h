@@ -8,6 +8,7 @@
 #include "base/buf.h"
 
 struct outcome { /* of one signature; borrowed bytes */
+	const char *name; /* of the value; NULL: "signature" */
 	const uint8_t *sig;
 	size_t sig_len; /* 0: none kept */
 	uint64_t index;

@@ -19,6 +19,7 @@
 #include "permit.h"
 #include "replay.h"
 #include "scheme.h"
+#include "stamp.h"
 #include "token/ckr.h"
 #include "token_lease.h"
 
@@ -401,8 +402,8 @@ permit_now(struct token *t, struct job *j, const char **rule)
 		return true; /* our own */
 	if (j->kind == JOB_SIGN && !permit_enabled(t->broker, j->who, NULL, j->key, &j->fault))
 		return false;
-	if (j->kind == JOB_SIGN)
-		v = permit_again(t->broker, j->who, j->verb, j->key->conf->name);
+	if (j->kind == JOB_SIGN) /* a time-stamp is asked of the daemon, not of the key that makes it */
+		v = permit_again(t->broker, j->who, j->verb, j->format == WIRE_TST ? NULL : j->key->conf->name);
 	else
 		v = permit_on_token(t->broker, j->who, j->verb, t);
 	*rule = v.rule;
@@ -424,6 +425,8 @@ log_takes_it(struct token *t, struct job *j)
 static bool
 scheme_known(struct job *j)
 {
+	if (j->format == WIRE_TST && !stamp_claim(j, &j->fault))
+		return false;
 	return j->kind != JOB_SIGN || (scheme_resolve(j->key, j->wanted, &j->scheme, &j->fault) &&
 					  format_check(j->key, j->format, &j->fault));
 }
