@@ -25,6 +25,7 @@
 #include "log_reader.h"
 #include "peer.h"
 #include "request.h"
+#include "stamp.h"
 #include "token.h"
 #include "token_watch.h"
 #include "watcher.h"
@@ -499,6 +500,8 @@ start_handles(struct broker *b)
 	uv_timer_init(&b->loop, &b->tick);
 	uv_timer_init(&b->loop, &b->upkeep);
 	notify_start(&b->notify, b);
+	format_start(&b->format, b);
+	trust_start(&b->trust, b);
 	b->on_term.data = b->on_int.data = b->on_hup.data = b;
 	b->hand_over.data = b->tick.data = b->upkeep.data = b;
 	uv_signal_start(&b->on_term, on_stop_signal, SIGTERM);
@@ -602,6 +605,7 @@ on_log_closed(void *arg)
 	    (uv_handle_t *)&b->upkeep, notify_handle(&b->notify)};
 
 	b->log = NULL;
+	format_stop(&b->format);
 	for (size_t i = 0; i < array_len(handles); i++)
 		uv_close(handles[i], NULL);
 }

@@ -17,6 +17,7 @@
 #include "quota.h"
 #include "refusal.h"
 #include "replay.h"
+#include "trust.h"
 
 struct change;
 struct disabled;
@@ -52,6 +53,8 @@ struct broker {
 	struct inbox inbox;
 	struct pin_row *pins;
 	struct counters counters;
+	struct format format;
+	struct trust trust;
 	int64_t started_us;
 	uint64_t batches; /* numbers batches */
 	uint8_t installation_key[32]; /* of documentTag */

@@ -123,6 +123,8 @@ take_over(struct broker *b, struct config *c, struct plan *p, json_t *changed)
 	b->tokens = p->tokens;
 	b->token_count = p->count;
 	b->config = c;
+	trust_forget(&b->trust);
+	format_reload(&b->format);
 	broker_apply_limits(b);
 	for (size_t i = 0; i < p->count; i++)
 		if (!p->fresh[i])

@@ -22,6 +22,7 @@
 #include "stamp.h"
 #include "token/ckr.h"
 #include "token_lease.h"
+#include "trust.h"
 
 enum { FAST_WINDOW = 64 };
 
@@ -431,6 +432,20 @@ scheme_known(struct job *j)
 					  format_check(j->key, j->format, &j->fault));
 }
 
+/* The certificate first: a PIN is not spent on what would be refused. */
+static enum lease_verdict
+certificate_allows(struct token *t, struct job *j)
+{
+	switch (j->kind == JOB_SIGN ? trust_decide(j) : TRUST_GO) {
+	case TRUST_WAIT:
+		return LEASE_WAIT;
+	case TRUST_FAIL:
+		return LEASE_FAIL;
+	default:
+		return lease_decide(t, j);
+	}
+}
+
 /* False: the job stays in the queue. A job that failed is moved to `failed`. */
 static bool
 claim(struct token *t, struct job *j, struct job_list *failed)
@@ -441,7 +456,7 @@ claim(struct token *t, struct job *j, struct job_list *failed)
 	if (j->not_before_ms > uv_now(&t->broker->loop))
 		return false;
 	if (permit_now(t, j, &rule) && log_takes_it(t, j) && scheme_known(j))
-		v = lease_decide(t, j);
+		v = certificate_allows(t, j);
 	if (v == LEASE_WAIT)
 		return false;
 	job_list_remove(&t->queued, j);
