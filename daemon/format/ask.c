@@ -187,7 +187,7 @@ ask_get(struct ask *a, const uint8_t *frame, size_t len)
 }
 
 void
-answer_put(struct buf *out, const struct answer *a)
+ask_answer_put(struct buf *out, const struct ask_answer *a)
 {
 	size_t at = frame_begin(out, ASK_ANSWER);
 
@@ -199,7 +199,7 @@ answer_put(struct buf *out, const struct answer *a)
 }
 
 signet_err
-answer_get(struct answer *a, const uint8_t *frame, size_t len)
+ask_answer_get(struct ask_answer *a, const uint8_t *frame, size_t len)
 {
 	struct cursor c;
 	uint8_t type;

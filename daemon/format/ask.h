@@ -68,7 +68,7 @@ struct ask {
 	struct ask_blob blobs[ASK_CERTS_MAX];
 };
 
-struct answer {
+struct ask_answer {
 	uint16_t err;	 /* signet_err; CHECK: OK whatever the verdict */
 	uint8_t verdict; /* CHECK */
 	char reason[ASK_REASON_SIZE]; /* for people; "" if there is nothing to say */
@@ -80,7 +80,7 @@ size_t ask_next(const uint8_t *bytes, size_t len);
 /* Encoders append a frame; decoders take exactly one and borrow from it. SIGNET_ERR_PROTOCOL. */
 void ask_put(struct buf *out, const struct ask *a);
 must_check signet_err ask_get(struct ask *a, const uint8_t *frame, size_t len);
-void answer_put(struct buf *out, const struct answer *a);
-must_check signet_err answer_get(struct answer *a, const uint8_t *frame, size_t len);
+void ask_answer_put(struct buf *out, const struct ask_answer *a);
+must_check signet_err ask_answer_get(struct ask_answer *a, const uint8_t *frame, size_t len);
 
 #endif

@@ -71,7 +71,7 @@ receive_ask(struct ask *a)
 static void
 set_up(struct chain_trust *trust, const struct ask *config)
 {
-	struct answer answer = {.err = SIGNET_OK};
+	struct ask_answer answer = {.err = SIGNET_OK};
 
 	if (chain_trust_init(trust, config, answer.reason, sizeof(answer.reason)) != SIGNET_OK)
 		_exit(EX_OSERR);
@@ -80,7 +80,7 @@ set_up(struct chain_trust *trust, const struct ask *config)
 	for (char *p = answer.reason; *p != '\0'; p++)
 		if (*p < ' ' || *p > '~')
 			*p = '?';
-	answer_put(&out, &answer);
+	ask_answer_put(&out, &answer);
 	send_out();
 	if (answer.err != SIGNET_OK)
 		_exit(EX_CONFIG);

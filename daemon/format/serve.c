@@ -53,7 +53,7 @@ import(const struct ask_blob *b, struct buf *out)
 void
 serve(struct chain_trust *t, const struct ask *a, struct buf *out)
 {
-	struct answer answer = {.err = SIGNET_OK};
+	struct ask_answer answer = {.err = SIGNET_OK};
 	owned(buf_done) struct buf blob;
 	signet_err err = SIGNET_OK;
 
@@ -76,5 +76,5 @@ serve(struct chain_trust *t, const struct ask *a, struct buf *out)
 	if (err == SIGNET_OK)
 		answer.blob = (struct ask_blob){blob.data, blob.len};
 	clean(answer.reason);
-	answer_put(out, &answer);
+	ask_answer_put(out, &answer);
 }

@@ -160,7 +160,7 @@ flush(struct format_process *p)
 }
 
 static void
-take_answer(struct format *f, const struct answer *answer)
+take_answer(struct format *f, const struct ask_answer *answer)
 {
 	struct format_process *p = f->process;
 	struct format_ask *a;
@@ -187,11 +187,11 @@ take_frame(struct format *f)
 {
 	struct format_process *p = f->process;
 	size_t len = ask_next(p->in.data, p->in.len);
-	struct answer answer;
+	struct ask_answer answer;
 
 	if (len == 0)
 		return false;
-	if (len == SIZE_MAX || (p->ready && !p->asked) || answer_get(&answer, p->in.data, len) != SIGNET_OK) {
+	if (len == SIZE_MAX || (p->ready && !p->asked) || ask_answer_get(&answer, p->in.data, len) != SIGNET_OK) {
 		lose(f, "it does not speak our protocol");
 		return false;
 	}

@@ -22,7 +22,7 @@ struct format_ask {
 	struct format_ask *next;
 	struct buf frame;
 	/* Exactly once after a good format_submit, never from within it; NULL: there is no answer. Then it is yours. */
-	void (*done)(struct format_ask *a, const struct answer *answer);
+	void (*done)(struct format_ask *a, const struct ask_answer *answer);
 	void *owner;
 };
 

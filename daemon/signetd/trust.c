@@ -38,7 +38,7 @@ run_tokens(struct broker *b)
 }
 
 static void
-on_answer(struct format_ask *a, const struct answer *answer)
+on_answer(struct format_ask *a, const struct ask_answer *answer)
 {
 	struct trust_entry *e = a->owner;
 	struct broker *b = e->trust->broker;
@@ -118,7 +118,7 @@ dates_allow(const struct key *k, struct fault *f)
 {
 	int64_t now = clock_now_us(NULL) / 1000000;
 
-	if (now > k->info.not_after)
+	if (k->info.not_after != 0 && now > k->info.not_after)
 		return refuse(k, ask_verdict_word(VERDICT_EXPIRED), "it has to be renewed", f);
 	if (now < k->info.not_before)
 		return refuse(k, ask_verdict_word(VERDICT_NOT_YET_VALID), "or the clock of this machine is wrong", f);
