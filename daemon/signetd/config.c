@@ -219,6 +219,7 @@ config_unref(struct config *c)
 	free_strings(c->anchors.words, c->anchors.count);
 	free_strings(c->intermediates.words, c->intermediates.count);
 	free(c->crls);
+	free(c->contact);
 	free(c->format_program);
 	free(c->tokens);
 	free(c->keys);
@@ -296,6 +297,7 @@ same_section(const struct config_token *x, const struct config_token *y)
 	       x->uses_max == y->uses_max && x->seconds_max == y->seconds_max &&
 	       same(x->credential, y->credential) && x->pin_from_client == y->pin_from_client &&
 	       x->sign_timeout_ms == y->sign_timeout_ms && x->login_timeout_ms == y->login_timeout_ms &&
+	       x->pinpad_timeout_ms == y->pinpad_timeout_ms &&
 	       same_list(x->paths, x->path_count, y->paths, y->path_count) &&
 	       same_list(x->environment, x->environment_count, y->environment, y->environment_count);
 }

@@ -56,6 +56,7 @@ struct config_token { /* [token NAME] */
 	char *credential;  /* name of a systemd credential with the PIN, may be NULL */
 	bool pin_from_client; /* pin-from-client = yes (default) */
 	unsigned sign_timeout_ms, login_timeout_ms; /* defaults 15 s; limits 100 ms..600 s; "15s", "500ms", "2min" */
+	unsigned pinpad_timeout_ms; /* of a login by the token's own PIN pad; default 120 s; 1 s..600 s */
 	char **paths;	   /* the worker may write below these; absolute */
 	size_t path_count;
 	char **environment; /* "NAME=VALUE" for the worker; never a PIN */
@@ -112,6 +113,8 @@ struct config {
 	enum config_trust certificate_check;	 /* default warn */
 	struct config_list anchors, intermediates; /* PEM files of authorities */
 	char *crls;				 /* folder with CRLs, DER or PEM; may be NULL */
+
+	char *contact; /* [contact] text: who helps with a blocked PIN; may be NULL */
 
 	struct config_timestamp *timestamps;
 	size_t timestamp_count;

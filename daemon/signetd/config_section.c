@@ -16,6 +16,7 @@ static const char *const kind_words[KIND_COUNT] = {
     [KIND_LIMITS] = "limits",
     [KIND_LOG] = "log",
     [KIND_TRUST] = "trust",
+    [KIND_CONTACT] = "contact",
     [KIND_TOKEN] = "token",
     [KIND_KEY] = "key",
     [KIND_TIMESTAMP] = "timestamp",
@@ -95,6 +96,7 @@ add_token_section(struct reading *r)
 	    .pin_from_client = true,
 	    .sign_timeout_ms = 15000,
 	    .login_timeout_ms = 15000,
+	    .pinpad_timeout_ms = 120000,
 	};
 	return t;
 }
@@ -253,7 +255,7 @@ config_begin_section(struct reading *r, char *header)
 	kind = find_kind(word);
 	if (kind == KIND_NONE)
 		config_fail(r, r->file, r->line,
-		    "unknown section [%s]: there are daemon, limits, log, trust, token, key, timestamp and rule", word);
+		    "unknown section [%s]: there are daemon, limits, log, trust, contact, token, key, timestamp and rule", word);
 	else if (kind < KIND_TOKEN && name != NULL)
 		config_fail(r, r->file, r->line, "[%s] takes no name", word);
 	else if (kind >= KIND_TOKEN && (name == NULL || !is_name(name)))

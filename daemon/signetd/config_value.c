@@ -553,6 +553,8 @@ const struct config_keyword config_keywords[] = {
     {KIND_TRUST, "intermediates", add_file, AT(config, intermediates), 1, CONFIG_CERT_FILES_MAX, NULL, true},
     {KIND_TRUST, "crls", set_path, AT(config, crls), 1, CONFIG_LINE_MAX, NULL, false},
 
+    {KIND_CONTACT, "text", set_text, AT(config, contact), 1, CONFIG_LINE_MAX, NULL, false},
+
     {KIND_TOKEN, "module", set_path, AT(config_token, module), 1, CONFIG_LINE_MAX, NULL, false},
     {KIND_TOKEN, "serial", set_string, AT(config_token, serial), 1, SERIAL_MAX, NULL, false},
     {KIND_TOKEN, "label", set_string, AT(config_token, label), 1, LABEL_MAX, NULL, false},
@@ -567,6 +569,7 @@ const struct config_keyword config_keywords[] = {
     {KIND_TOKEN, "pin-from-client", set_bool, AT(config_token, pin_from_client), 0, 1, NULL, false},
     {KIND_TOKEN, "sign-timeout", set_time, AT(config_token, sign_timeout_ms), 100, 600000, NULL, false},
     {KIND_TOKEN, "login-timeout", set_time, AT(config_token, login_timeout_ms), 100, 600000, NULL, false},
+    {KIND_TOKEN, "pinpad-timeout", set_time, AT(config_token, pinpad_timeout_ms), 1000, 600000, NULL, false},
     {KIND_TOKEN, "paths", add_path, 0, 1, WIRE_PATHS_MAX, NULL, true},
     {KIND_TOKEN, "environment", add_environment, 0, 1, WIRE_ENV_MAX, NULL, true},
 

@@ -132,7 +132,7 @@ fault_parameters(const struct fault *f)
 	case SIGNET_ERR_PIN_LAST_TRY:
 		return json_pack("{s:s,s:s}", "token", f->subject, "message", m);
 	case SIGNET_ERR_PIN_BLOCKED:
-		return json_pack("{s:s,s:n,s:s}", "token", f->subject, "contact", "message", m);
+		return json_pack("{s:s,s:o,s:s}", "token", f->subject, "contact", text_or_null(f->contact), "message", m);
 	case SIGNET_ERR_TOKEN_ABSENT:
 		return json_pack("{s:s,s:o,s:o,s:s}", "token", f->subject, "holder", text_or_null(f->holder), "lastSeen",
 		    text_or_null(f->last_seen), "message", m);

@@ -17,6 +17,7 @@ struct fault {
 	char subject[128]; /* key, token, interface, method, parameter or `what`, as the error has it */
 	char reason[200];
 	char holder[128];
+	char contact[200]; /* who can help with a blocked PIN; "": nobody is named */
 	char last_seen[24]; /* of an absent token; "": never */
 	char message[400]; /* "": the code's own text */
 };

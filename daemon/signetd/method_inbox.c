@@ -15,6 +15,7 @@
 #include "inbox.h"
 #include "text.h"
 #include "token.h"
+#include "token_queue.h"
 
 struct given { /* by the person */
 	bool accept, last_try;
@@ -85,8 +86,7 @@ pin_may_go(struct prompt *p, bool last_try, struct fault *f)
 		    "lastTry");
 		break;
 	default:
-		fail(f, SIGNET_ERR_PIN_BLOCKED, name,
-		    "the token's PIN is blocked; whoever issued the token can help");
+		token_blocked(p->token, f);
 		break;
 	}
 	if (p->whose.kind != PROMPT_LAST_TRY || p->token->pin->locked)

@@ -38,6 +38,21 @@ enum {
 
 static void on_respawn(uv_timer_t *timer);
 
+bool
+token_has_pad(const struct token *t)
+{
+	return (t->flags & CKF_PROTECTED_AUTHENTICATION_PATH) != 0;
+}
+
+bool
+token_is_held_by(const struct token *t, uid_t uid)
+{
+	for (size_t i = 0; i < t->conf->holder_user_count; i++)
+		if (t->conf->holder_users[i] == uid)
+			return true;
+	return t->conf->holder_user_count == 0;
+}
+
 const char *
 token_state_name(const struct token *t)
 {

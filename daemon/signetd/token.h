@@ -131,6 +131,10 @@ bool token_end_batch(struct broker *b, uint64_t batch, struct identity *who, voi
 /* Why nothing can be put into its queue. */
 void token_refusal(const struct token *t, struct fault *f);
 
+/* Has it a PIN pad of its own? Then no PIN need come from a program. */
+bool token_has_pad(const struct token *t);
+/* Does this user hold it, as far as the configuration says who does? */
+bool token_is_held_by(const struct token *t, uid_t uid);
 const char *token_state_name(const struct token *t);
 const char *key_state_name(const struct key *k);
 /* Would this caller's call without a PIN be served by a lease now? */

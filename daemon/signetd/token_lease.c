@@ -11,6 +11,8 @@
 #include "broker.h"
 #include "clock.h"
 #include "credential.h"
+#include "permit.h"
+#include "token_queue.h"
 
 bool
 token_lease_needed(const struct token *t)
@@ -76,8 +78,10 @@ static enum lease_verdict
 ask_pin_rules(struct token *t, struct job *j)
 {
 	int64_t wait_us = 0;
+	uid_t person = j->source == PIN_AGENT ? j->agent_uid : j->who->peer.uid;
+	bool last_try = j->last_try && token_is_held_by(t, person);
 
-	switch (pin_may(t->pin, j->source, j->last_try, clock_now_us(NULL), &wait_us)) {
+	switch (pin_may(t->pin, j->source, last_try, clock_now_us(NULL), &wait_us)) {
 	case PIN_GO:
 		pin_sending(t->pin, j->source);
 		note_try(t, j, j->source);
@@ -86,11 +90,12 @@ ask_pin_rules(struct token *t, struct job *j)
 		j->not_before_ms = uv_now(&t->broker->loop) + (uint64_t)wait_us / 1000 + 1;
 		return LEASE_WAIT;
 	case PIN_ASK_LAST:
-		return fail(j, SIGNET_ERR_PIN_LAST_TRY,
-		    "one more wrong PIN may block the token; its holder, sure of the PIN, repeats with lastTry");
+		return fail(j, SIGNET_ERR_PIN_LAST_TRY, j->last_try && !last_try
+		    ? "one more wrong PIN may block the token: only its holder (holder-user) can ask for that"
+		    : "one more wrong PIN may block the token; its holder, sure of the PIN, repeats with lastTry");
 	case PIN_IS_LOCKED:
-		return fail(j, SIGNET_ERR_PIN_BLOCKED,
-		    "the token's PIN is blocked; whoever issued the token can help");
+		token_blocked(t, &j->fault);
+		return LEASE_FAIL;
 	case PIN_NEVER:
 		break;
 	}
@@ -125,7 +130,7 @@ decide_with_pin(struct token *t, struct job *j)
 
 	if (t->lease.stands && !mine && !lease_expired(t, uv_now(&t->broker->loop)))
 		return busy_until_lease_ends(t, j);
-	if (j->source != PIN_STORED && t->conf->credential != NULL && t->pin->note[PIN_STORED].failures > 0)
+	if (j->pin != NULL && j->source != PIN_STORED && t->conf->credential != NULL && t->pin->note[PIN_STORED].failures > 0)
 		j->is_stored_pin = credential_is(t->conf->credential, j->pin);
 	v = ask_pin_rules(t, j);
 	if (v != LEASE_GO)
@@ -145,6 +150,21 @@ decide_with_pin(struct token *t, struct job *j)
 }
 
 static enum lease_verdict
+blocked(const struct token *t, struct job *j)
+{
+	token_blocked(t, &j->fault);
+	return LEASE_FAIL;
+}
+
+/* The person is at the token and may unlock it: its pad asks him, and nothing of that passes us. */
+static bool
+goes_by_pad(const struct token *t, const struct job *j)
+{
+	return token_has_pad(t) && j->batch == 0 && j->user != NULL &&
+	       permit_on_token(t->broker, j->who, VERB_UNLOCK, t).permitted;
+}
+
+static enum lease_verdict
 decide_without_pin(struct token *t, struct job *j)
 {
 	if (!token_lease_needed(t)) {
@@ -152,10 +172,11 @@ decide_without_pin(struct token *t, struct job *j)
 		return LEASE_GO;
 	}
 	if (t->state == TOKEN_BLOCKED)
-		return fail(j, SIGNET_ERR_PIN_BLOCKED,
-		    "the token's PIN is blocked; whoever issued the token can help");
+		return blocked(t, j);
 	if (t->storing || lease_wants_stored(t))
 		return LEASE_WAIT; /* the stored PIN is about to go out, or just has */
+	if ((!lease_is_mine(t, j->who->peer.uid, j->batch) || t->lease.uses == 0) && goes_by_pad(t, j))
+		return decide_with_pin(t, j);
 	if (!lease_is_mine(t, j->who->peer.uid, j->batch) || t->lease.uses == 0)
 		return fail(j, SIGNET_ERR_PIN_REQUIRED, "the token is locked: unlock it (`signetctl token unlock`) "
 							"or give its PIN with the call");
@@ -180,7 +201,9 @@ lease_decide(struct token *t, struct job *j)
 		j->exclusive = true;
 		return LEASE_GO;
 	}
-	return j->pin != NULL ? decide_with_pin(t, j) : decide_without_pin(t, j);
+	if (j->kind == JOB_UNLOCK && j->pin == NULL && !token_has_pad(t)) /* it lost its pad while this waited */
+		return fail(j, SIGNET_ERR_PIN_REQUIRED, "the token needs its PIN");
+	return j->pin != NULL || j->kind == JOB_UNLOCK ? decide_with_pin(t, j) : decide_without_pin(t, j);
 }
 
 static void
@@ -246,6 +269,8 @@ count_pin(struct token *t, struct job *j, const struct wire_result *res)
 		break;
 	default: /* rejected, or not known whether a try was spent: counts as one */
 		pin_rejected(j->tries, j->source, now);
+		if ((j->flags & WIRE_RESTORE) != 0 && !res->logged_in) /* nor was the lease's PIN taken any more */
+			pin_rejected(j->tries, j->source, now);
 		break;
 	}
 	if (res->login != WIRE_LOGIN_NONE && res->login != WIRE_LOGIN_BLOCKED) {

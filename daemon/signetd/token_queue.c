@@ -68,6 +68,16 @@ token_fault(const struct token *t, struct fault *f)
 }
 
 void
+token_blocked(const struct token *t, struct fault *f)
+{
+	const char *contact = t->config->contact;
+
+	fault_set(f, SIGNET_ERR_PIN_BLOCKED, t->conf->name, "the token's PIN is blocked; %s can help",
+	    contact != NULL ? contact : "whoever issued the token");
+	snprintf(f->contact, sizeof(f->contact), "%s", contact != NULL ? contact : "");
+}
+
+void
 token_refusal(const struct token *t, struct fault *f)
 {
 	if (t->removed)
@@ -242,7 +252,7 @@ fault_of_result(struct token *t, struct job *j, const struct wire_result *res, c
 		    : "the token refused the PIN: check it before the next try, wrong ones block the token");
 		break;
 	case SIGNET_ERR_PIN_BLOCKED:
-		fault_set(&j->fault, err, name, "the token's PIN is blocked; whoever issued the token can help");
+		token_blocked(t, &j->fault);
 		break;
 	case SIGNET_ERR_PIN_REQUIRED:
 		fault_set(&j->fault, err, name, "the token is locked: unlock it or give its PIN with the call");
@@ -509,13 +519,20 @@ claim_some(struct token *t, struct job_list *failed)
 
 /* --- lanes --- */
 
+/* A person types, where the token has keys of its own and no PIN came with the job. */
+static bool
+at_the_pad(const struct token *t, const struct job *j)
+{
+	return token_has_pad(t) && j->pin == NULL && (j->kind == JOB_UNLOCK || j->kind == JOB_SIGN);
+}
+
 static unsigned
 timeout_of(const struct token *t, const struct job *j)
 {
 	unsigned ms = j->kind == JOB_SIGN ? t->conf->sign_timeout_ms : 0;
 
 	if (j->kind != JOB_SIGN || (j->flags & WIRE_WITH_PIN) != 0)
-		ms += t->conf->login_timeout_ms;
+		ms += at_the_pad(t, j) ? t->conf->pinpad_timeout_ms : t->conf->login_timeout_ms;
 	return ms;
 }
 

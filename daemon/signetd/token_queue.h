@@ -13,4 +13,7 @@ void token_record_failed(struct token *t, struct job *j, bool unknown, const cha
 /* The fault of a token that cannot work now, by its state. */
 void token_fault(const struct token *t, struct fault *f);
 
+/* Its PIN is blocked, and who can help. */
+void token_blocked(const struct token *t, struct fault *f);
+
 #endif

@@ -155,11 +155,18 @@ set_lack(struct unlocking *u, const struct token *t)
 	if (t->state == TOKEN_ABSENT || t->state == TOKEN_FAILED)
 		token_fault(t, &u->fault);
 	else if (t->state == TOKEN_BLOCKED)
-		fault_set(&u->fault, SIGNET_ERR_PIN_BLOCKED, t->conf->name,
-		    "the token's PIN is blocked; whoever issued the token can help");
+		token_blocked(t, &u->fault);
 	else
 		fault_set(&u->fault, SIGNET_ERR_PIN_REQUIRED, t->conf->name,
 		    "a PIN is needed: give it with the call");
+}
+
+/* The person enters the PIN at the token itself: no program and no agent sees it. */
+static bool
+by_pad(const struct unlocking *u, const struct token *t)
+{
+	return token_has_pad(t) && t->state != TOKEN_BLOCKED &&
+	       permit_on_token(u->r->broker, u->r->who, VERB_UNLOCK, t).permitted;
 }
 
 void
@@ -174,9 +181,11 @@ unlocking_start(struct unlocking *u)
 		end(u);
 		return;
 	}
-	if (u->pin != NULL)
+	if (u->pin != NULL || by_pad(u, t))
 		u->by_call = true;
-	if (u->pin == NULL && u->answer.pin == NULL) {
+	if (u->pin == NULL && u->answer.pin == NULL && by_pad(u, t)) {
+		goes_on = submit(u, t);
+	} else if (u->pin == NULL && u->answer.pin == NULL) {
 		set_lack(u, t);
 		goes_on = ask(u, t, k);
 	} else {
