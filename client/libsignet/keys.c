@@ -13,7 +13,7 @@
 struct key_reply {
 	signet_key key;
 	const char **schemes, **formats;
-	uint8_t **certificates;
+	uint8_t **certificates, *public_key;
 	size_t *sizes;
 };
 
@@ -25,25 +25,43 @@ key_reply_done(struct key_reply *k)
 	for (i = 0; k->certificates != NULL && i < k->key.certificate_count; i++)
 		free(k->certificates[i]);
 	free(k->certificates);
+	free(k->public_key);
 	free(k->sizes);
 	free(k->schemes);
 	free(k->formats);
 }
 
+/* base64 to bytes of our own; NULL: it is none, or no memory. */
+static uint8_t *
+read_bytes(const json_t *text, size_t *size)
+{
+	size_t len = json_string_length(text);
+	uint8_t *bytes;
+
+	*size = len / 4 * 3;
+	if (!json_is_string(text))
+		return NULL;
+	bytes = malloc(*size + 1);
+	if (bytes == NULL || base64_decode(json_string_value(text), len, bytes, size) == SIGNET_OK)
+		return bytes;
+	free(bytes);
+	return NULL;
+}
+
+static bool
+read_public_key(struct key_reply *k, const json_t *text)
+{
+	if (text == NULL || json_is_null(text))
+		return true;
+	k->key.public_key = k->public_key = read_bytes(text, &k->key.public_key_size);
+	return k->public_key != NULL;
+}
+
 static bool
 read_certificate(struct key_reply *k, size_t i, const json_t *text)
 {
-	size_t len = json_string_length(text), size = len / 4 * 3;
-
-	if (!json_is_string(text))
-		return false;
-	k->certificates[i] = malloc(size + 1);
-	if (k->certificates[i] == NULL)
-		return false;
-	if (base64_decode(json_string_value(text), len, k->certificates[i], &size) != SIGNET_OK)
-		return false;
-	k->sizes[i] = size;
-	return true;
+	k->certificates[i] = read_bytes(text, &k->sizes[i]);
+	return k->certificates[i] != NULL;
 }
 
 static bool
@@ -85,7 +103,9 @@ read_key(struct key_reply *k, const json_t *object)
 	k->key.not_after = member_str(&m, "notAfter", false);
 	k->key.state = member_str(&m, "state", true);
 	k->key.reason = member_str(&m, "reason", false);
-	return read_certificates(k, json_object_get(object, "certificates")) && !m.bad;
+	k->key.id = member_str(&m, "id", false);
+	return read_certificates(k, json_object_get(object, "certificates")) &&
+	       read_public_key(k, json_object_get(object, "publicKey")) && !m.bad;
 }
 
 static signet_err

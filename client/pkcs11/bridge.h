@@ -100,6 +100,7 @@ struct listed_token {
 
 struct listed_key {
 	char *name, *token, *algorithm;
+	struct bytes id, public; /* n 0: not known */
 	struct bytes *certs; /* its own first */
 	size_t cert_count;
 };
@@ -127,11 +128,12 @@ struct object {
 	CK_OBJECT_CLASS class;
 	struct bytes label, id;
 	char *key; /* name of the key; NULL: a certificate above one */
+	struct bytes info; /* SubjectPublicKeyInfo of a key */
 	struct bytes cert;
 	struct certificate x; /* into cert */
 	bool has_x;
 	bool always_auth; /* the token wants the PIN for each signature */
-	struct public_key public; /* into cert; kind and bits are always set for keys */
+	struct public_key public; /* into info; kind and bits are always set for keys */
 };
 
 struct object *object_ref(struct object *o);
@@ -164,6 +166,9 @@ struct value {
 /* CKR_OK, CKR_ATTRIBUTE_TYPE_INVALID, CKR_ATTRIBUTE_SENSITIVE. v->p may point into v. */
 CK_RV attribute_get(const struct object *o, bool private, CK_ATTRIBUTE_TYPE type, struct value *v);
 bool attribute_matches(const struct object *o, bool private, const CK_ATTRIBUTE *a);
+
+/* quirk.c: an object that this search leaves out for the sake of the program that searches */
+bool quirk_hides(const struct object *o, const CK_ATTRIBUTE *wanted, CK_ULONG count);
 
 /* ---- slots ---- */
 

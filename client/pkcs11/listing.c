@@ -10,6 +10,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/digest.h"
+
 #include "bridge.h"
 
 int64_t
@@ -70,6 +72,32 @@ on_token(void *arg, const signet_token *t)
 }
 
 static void
+copy_bytes(struct listing *l, struct bytes *to, const uint8_t *bytes, size_t n)
+{
+	to->p = malloc(n + 1);
+	if (to->p == NULL) {
+		l->failed = true;
+		return;
+	}
+	to->n = n;
+	if (n > 0)
+		memcpy(to->p, bytes, n);
+}
+
+/* CKA_ID as the token has it; where that is not known, the key's name: no two keys share it. */
+static void
+copy_id(struct listing *l, struct listed_key *to, const signet_key *k)
+{
+	uint8_t id[256];
+	size_t n = sizeof(id);
+
+	if (k->id != NULL && hex_decode(k->id, strlen(k->id), id, &n) == SIGNET_OK)
+		copy_bytes(l, &to->id, id, n);
+	else
+		copy_bytes(l, &to->id, (const uint8_t *)k->name, strlen(k->name));
+}
+
+static void
 copy_certs(struct listing *l, struct listed_key *to, const signet_key *k)
 {
 	if (k->certificate_count == 0)
@@ -79,18 +107,8 @@ copy_certs(struct listing *l, struct listed_key *to, const signet_key *k)
 		l->failed = true;
 		return;
 	}
-	for (size_t i = 0; i < k->certificate_count; i++) {
-		struct bytes *b = &to->certs[to->cert_count];
-
-		b->p = malloc(k->certificate_sizes[i]);
-		if (b->p == NULL) {
-			l->failed = true;
-			return;
-		}
-		b->n = k->certificate_sizes[i];
-		memcpy(b->p, k->certificates[i], b->n);
-		to->cert_count++;
-	}
+	for (size_t i = 0; i < k->certificate_count; i++)
+		copy_bytes(l, &to->certs[to->cert_count++], k->certificates[i], k->certificate_sizes[i]);
 }
 
 static void
@@ -108,6 +126,9 @@ on_key(void *arg, const signet_key *k)
 	to->name = copy(l, k->name);
 	to->token = copy(l, k->token);
 	to->algorithm = copy(l, k->algorithm);
+	copy_id(l, to, k);
+	if (k->public_key != NULL)
+		copy_bytes(l, &to->public, k->public_key, k->public_key_size);
 	copy_certs(l, to, k);
 }
 
@@ -149,6 +170,8 @@ listing_done(struct listing *l)
 		free(k->name);
 		free(k->token);
 		free(k->algorithm);
+		free(k->id.p);
+		free(k->public.p);
 		for (size_t c = 0; c < k->cert_count; c++)
 			free(k->certs[c].p);
 		free(k->certs);

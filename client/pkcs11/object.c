@@ -26,6 +26,7 @@ object_unref(struct object *o)
 	free(o->label.p);
 	free(o->id.p);
 	free(o->key);
+	free(o->info.p);
 	free(o->cert.p);
 	free(o);
 }
@@ -54,7 +55,7 @@ alike(const struct object *a, const struct object *b)
 {
 	return a->slot == b->slot && a->class == b->class && a->public.kind == b->public.kind &&
 	       a->public.bits == b->public.bits && a->always_auth == b->always_auth && same(&a->label, &b->label) && same(&a->id, &b->id) &&
-	       same(&a->cert, &b->cert);
+	       same(&a->cert, &b->cert) && same(&a->info, &b->info);
 }
 
 struct maker {
@@ -96,26 +97,64 @@ take_cert(struct object *o, const struct bytes *der)
 	return true;
 }
 
-/* One of a key's own objects; without a public key there are no more than its name and kind. */
-static void
+/* The key's SubjectPublicKeyInfo: as the daemon tells it, or from the certificate. */
+static struct slice
+info_of(const struct listed_key *k)
+{
+	struct certificate x;
+
+	if (k->public.n > 0)
+		return (struct slice){k->public.p, k->public.n};
+	if (k->cert_count > 0 && certificate_read(&x, (struct slice){k->certs[0].p, k->certs[0].n}))
+		return x.info;
+	return (struct slice){NULL, 0};
+}
+
+/* What is known of the public key. Kind and size are the daemon's word; what says otherwise adds nothing. */
+static bool
+take_public(struct object *o, const struct listed_key *k)
+{
+	struct slice info = info_of(k);
+	struct public_key listed = {0};
+
+	listed.kind = key_kind_of(k->algorithm, &listed.bits);
+	if (!set(&o->info, info.p, info.n))
+		return false;
+	if (!public_key_read(&o->public, (struct slice){o->info.p, o->info.n}) || o->public.kind != listed.kind ||
+	    o->public.bits != listed.bits)
+		o->public = listed;
+	return true;
+}
+
+/* One of a key's own objects. NULL: memory. */
+static struct object *
 add_own(struct maker *m, CK_OBJECT_CLASS class, size_t slot, const struct listed_key *k)
 {
 	struct object *o = add(m, class, slot);
-	struct public_key listed = {0};
 
-	if (o == NULL) {
+	if (o != NULL)
+		o->key = strdup(k->name);
+	if (o == NULL || o->key == NULL || !set(&o->label, k->name, strlen(k->name)) ||
+	    !set(&o->id, k->id.p, k->id.n) || !take_public(o, k) || (k->cert_count > 0 && !take_cert(o, &k->certs[0]))) {
 		m->failed = true;
-		return;
+		return NULL;
 	}
-	listed.kind = key_kind_of(k->algorithm, &listed.bits);
-	o->key = strdup(k->name);
-	if (o->key == NULL || !set(&o->label, k->name, strlen(k->name)) || !set(&o->id, k->name, strlen(k->name)) ||
-	    (k->cert_count > 0 && !take_cert(o, &k->certs[0])))
-		m->failed = true;
-	/* kind and size are the daemon's word; a certificate that says otherwise adds nothing */
-	if (!o->has_x || !public_key_read(&o->public, o->x.info) || o->public.kind != listed.kind ||
-	    o->public.bits != listed.bits)
-		o->public = listed;
+	return o;
+}
+
+static void
+add_key(struct maker *m, size_t slot, const struct listed_key *k, bool pin_each_time)
+{
+	struct object *o;
+
+	if (k->cert_count > 0)
+		(void)add_own(m, CKO_CERTIFICATE, slot, k);
+	o = add_own(m, CKO_PRIVATE_KEY, slot, k);
+	if (o == NULL)
+		return;
+	o->always_auth = pin_each_time;
+	if (o->public.info.n > 0)
+		(void)add_own(m, CKO_PUBLIC_KEY, slot, k);
 }
 
 static void
@@ -143,16 +182,6 @@ wants_pin_each_time(const struct listing *l, const char *token)
 	return false;
 }
 
-static bool
-has_public(const struct listed_key *k)
-{
-	struct certificate x;
-	struct public_key p;
-
-	return k->cert_count > 0 && certificate_read(&x, (struct slice){k->certs[0].p, k->certs[0].n}) &&
-	       public_key_read(&p, x.info);
-}
-
 bool
 objects_make(struct object_list *out, const struct listing *l, size_t (*slot_of)(const char *token))
 {
@@ -163,15 +192,8 @@ objects_make(struct object_list *out, const struct listing *l, size_t (*slot_of)
 		const struct listed_key *k = &l->keys[i];
 		size_t slot = slot_of(k->token);
 
-		if (slot == SIZE_MAX)
-			continue;
-		if (k->cert_count > 0)
-			add_own(&m, CKO_CERTIFICATE, slot, k);
-		if (has_public(k))
-			add_own(&m, CKO_PUBLIC_KEY, slot, k);
-		add_own(&m, CKO_PRIVATE_KEY, slot, k);
-		if (!m.failed)
-			out->at[out->count - 1]->always_auth = wants_pin_each_time(l, k->token);
+		if (slot != SIZE_MAX)
+			add_key(&m, slot, k, wants_pin_each_time(l, k->token));
 	}
 	/* behind all own ones, so that none of these is shown twice */
 	for (size_t i = 0; i < l->key_count; i++)

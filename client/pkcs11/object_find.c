@@ -40,7 +40,8 @@ find(struct session *s, const CK_ATTRIBUTE *wanted, CK_ULONG count)
 		return CKR_HOST_MEMORY;
 	s->found_count = s->found_next = 0;
 	for (size_t i = 0; i < l->count; i++)
-		if (is_visible(l->at[i], s->slot) && matches(l->at[i], wanted, count))
+		if (is_visible(l->at[i], s->slot) && matches(l->at[i], wanted, count) &&
+		    !quirk_hides(l->at[i], wanted, count))
 			s->found[s->found_count++] = l->at[i]->handle;
 	return CKR_OK;
 }

@@ -66,6 +66,27 @@ certificates_of(const struct wire_key *k)
 }
 
 static json_t *
+public_of(const struct wire_key *k)
+{
+	char text[BASE64_LEN((size_t)WIRE_PUBLIC_MAX)];
+
+	if (k->public_len == 0)
+		return json_null();
+	base64_encode(text, k->public, k->public_len);
+	return json_stringn(text, BASE64_LEN((size_t)k->public_len));
+}
+
+static json_t *
+id_of(const struct wire_key *k)
+{
+	char text[2 * WIRE_ID_MAX + 1] = "";
+
+	for (size_t i = 0; i < k->id_len; i++)
+		snprintf(text + 2 * i, 3, "%02x", k->id[i]);
+	return k->id_len == 0 ? json_null() : json_stringn(text, 2 * (size_t)k->id_len);
+}
+
+static json_t *
 text_or_null(const char *s)
 {
 	return s != NULL && s[0] != '\0' ? json_string(s) : json_null();
@@ -96,12 +117,13 @@ describe_key(const struct key *k)
 
 	if (k->info.not_after != 0)
 		clock_format(k->info.not_after * 1000000, until);
-	return json_pack("{s:s,s:s,s:s,s:o,s:o,s:s,s:o,s:o,s:o,s:o,s:s,s:o}", "name", c->name, "token",
+	return json_pack("{s:s,s:s,s:s,s:o,s:o,s:s,s:o,s:o,s:o,s:o,s:s,s:o,s:o,s:o}", "name", c->name, "token",
 	    k->token->conf->name, "use", uses[c->use], "holder",
 	    text_or_null(c->holder != NULL ? c->holder : k->token->conf->holder), "organisation",
 	    text_or_null(c->organisation), "algorithm", algorithm_name(&k->info, alg, sizeof(alg)), "schemes",
 	    schemes_of(&k->info), "formats", formats_of(&k->info), "certificates", certificates_of(&k->info), "notAfter",
-	    text_or_null(until), "state", state_of(k, off), "reason", off != NULL ? json_string(off->reason) : reason_of(k));
+	    text_or_null(until), "state", state_of(k, off), "reason", off != NULL ? json_string(off->reason) : reason_of(k),
+	    "id", id_of(&k->info), "publicKey", public_of(&k->info));
 }
 
 /* Where a walk over all keys stands. */

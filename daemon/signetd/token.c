@@ -434,6 +434,8 @@ static bool
 same_key(const struct wire_key *a, const struct wire_key *b)
 {
 	return a->state == b->state && a->algorithm == b->algorithm && a->cert_count == b->cert_count &&
+	       a->id_len == b->id_len && memcmp(a->id, b->id, a->id_len) == 0 && a->public_len == b->public_len &&
+	       memcmp(a->public, b->public, a->public_len) == 0 &&
 	       memcmp(a->cert_hash, b->cert_hash, sizeof(a->cert_hash)) == 0;
 }
 

@@ -69,6 +69,7 @@ struct search {
 	CK_ATTRIBUTE own_id;
 	uint8_t id_bytes[TOKEN_ID_MAX];
 	X509 *cert; /* the own certificate, borrowed */
+	const struct token_cert *own; /* the same, with its CKA_ID */
 };
 
 static uint8_t
@@ -152,8 +153,10 @@ find_cert(struct search *f)
 		if (f->cert != NULL && EVP_PKEY_eq(X509_get0_pubkey(f->cert), X509_get0_pubkey(x509)) != 1)
 			return verdict(f, WIRE_KEY_AMBIGUOUS, "certificates of several keys match its URI");
 		if (f->cert == NULL ||
-		    ASN1_TIME_compare(X509_get0_notAfter(f->cert), X509_get0_notAfter(x509)) < 0)
+		    ASN1_TIME_compare(X509_get0_notAfter(f->cert), X509_get0_notAfter(x509)) < 0) {
 			f->cert = x509;
+			f->own = &f->certs->list[i];
+		}
 	}
 	if (f->cert == NULL && f->object == NULL)
 		return verdict(f, WIRE_KEY_ABSENT,
@@ -161,6 +164,23 @@ find_cert(struct search *f)
 	if (f->cert != NULL && f->object != NULL && EVP_PKEY_eq(X509_get0_pubkey(f->cert), f->object) != 1)
 		return verdict(f, WIRE_KEY_UNUSABLE, "its certificate is for another key");
 	return WIRE_KEY_FOUND;
+}
+
+/* What lets a program that knows the token recognise the key. */
+static void
+tell_public(struct search *f, EVP_PKEY *public)
+{
+	const uint8_t *id = f->id != NULL ? f->id->pValue : f->own != NULL ? f->own->id : NULL;
+	size_t n = f->id != NULL ? f->id->ulValueLen : f->own != NULL ? f->own->id_len : 0;
+	uint8_t *to = f->info->public;
+	int len = i2d_PUBKEY(public, NULL);
+
+	if (id != NULL && n > 0 && n <= sizeof(f->info->id)) {
+		memcpy(f->info->id, id, n);
+		f->info->id_len = (uint8_t)n;
+	}
+	if (len > 0 && (size_t)len <= sizeof(f->info->public))
+		f->info->public_len = (uint16_t)i2d_PUBKEY(public, &to);
 }
 
 static uint8_t
@@ -177,6 +197,7 @@ judge_key(struct search *f)
 		return WIRE_KEY_UNUSABLE;
 	EVP_PKEY_up_ref(public);
 	f->key->public = public;
+	tell_public(f, public);
 	return WIRE_KEY_FOUND;
 }
 

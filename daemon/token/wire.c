@@ -193,6 +193,10 @@ put_key(struct buf *out, const struct wire_key *k)
 	put_text(out, k->cert_serial);
 	buf_put(out, k->cert_hash, sizeof(k->cert_hash));
 	put_text(out, k->reason);
+	buf_u8(out, k->id_len);
+	buf_put(out, k->id, k->id_len);
+	assert(k->public_len <= WIRE_PUBLIC_MAX);
+	buf_bytes16(out, k->public, k->public_len);
 	buf_u32(out, k->cms_room);
 	buf_u32(out, k->tst_room);
 	buf_u8(out, k->cert_count);
@@ -226,6 +230,25 @@ get_certs(struct cursor *c, struct wire_key *k)
 }
 
 static void
+get_public(struct cursor *c, struct wire_key *k)
+{
+	const uint8_t *id, *public;
+	size_t n;
+
+	k->id_len = cur_u8(c);
+	id = cur_take(c, k->id_len);
+	if (id != NULL)
+		memcpy(k->id, id, k->id_len);
+	public = cur_bytes16(c, &n);
+	if (n > WIRE_PUBLIC_MAX)
+		c->failed = true;
+	if (c->failed || public == NULL)
+		return;
+	k->public_len = (uint16_t)n;
+	memcpy(k->public, public, n);
+}
+
+static void
 get_key(struct cursor *c, struct wire_key *k)
 {
 	const uint8_t *hash;
@@ -241,6 +264,7 @@ get_key(struct cursor *c, struct wire_key *k)
 	if (hash != NULL)
 		memcpy(k->cert_hash, hash, sizeof(k->cert_hash));
 	get_text(c, k->reason, sizeof(k->reason));
+	get_public(c, k);
 	k->cms_room = cur_u32(c);
 	k->tst_room = cur_u32(c);
 	if (k->cms_room > WIRE_CMS_MAX || k->tst_room > WIRE_CMS_MAX)

@@ -34,6 +34,8 @@ enum {
 	WIRE_KEYS_MAX = 64,
 	WIRE_CERTS_MAX = 8, /* certificates of one key, own first */
 	WIRE_CERT_MAX = 8192,
+	WIRE_ID_MAX = 255,   /* a longer CKA_ID is not told */
+	WIRE_PUBLIC_MAX = 600, /* SubjectPublicKeyInfo of RSA 4096: 550 */
 	WIRE_PATHS_MAX = 16,
 	WIRE_ENV_MAX = 16,
 	WIRE_PATH_SIZE = 1024,
@@ -106,6 +108,10 @@ struct wire_key {
 	char cert_serial[48];	 /* hex */
 	uint8_t cert_hash[32];	 /* SHA-256 of the DER */
 	char reason[128];	 /* why it is unusable */
+	uint8_t id_len;		 /* CKA_ID on the token; 0: none, or not known */
+	uint8_t id[WIRE_ID_MAX];
+	uint16_t public_len;	 /* SubjectPublicKeyInfo, DER; 0: not known */
+	uint8_t public[WIRE_PUBLIC_MAX];
 	uint32_t cms_room, tst_room; /* no CMS of level b, no time-stamp is longer; 0: it makes none */
 	uint8_t cert_count;
 	struct wire_cert *certs; /* cert_count of them, heap, owned */

@@ -163,6 +163,9 @@ typedef struct signet_key {
 	size_t certificate_count;
 	const uint8_t *const *certificates; /* DER, its own first */
 	const size_t *certificate_sizes;
+	const char *id;	     /* CKA_ID on its token, lower-case hexadecimal, or NULL */
+	const uint8_t *public_key; /* SubjectPublicKeyInfo, DER [RFC 5280, 4.1.2.7]; NULL: not known */
+	size_t public_key_size;
 } signet_key;
 
 typedef void signet_key_fn(void *arg, const signet_key *key);

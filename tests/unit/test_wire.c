@@ -39,6 +39,10 @@ fill_key(struct wire_key *k, uint8_t certs)
 	strcpy(k->cert_serial, "0badc0de");
 	memset(k->cert_hash, 0x5a, sizeof(k->cert_hash));
 	strcpy(k->reason, "none");
+	k->id_len = WIRE_ID_MAX;
+	memset(k->id, 0x1d, sizeof(k->id));
+	k->public_len = WIRE_PUBLIC_MAX;
+	memset(k->public, 0x30, sizeof(k->public));
 	k->cert_count = certs;
 	k->certs = calloc(certs, sizeof(k->certs[0]));
 	for (uint8_t i = 0; i < certs; i++) {

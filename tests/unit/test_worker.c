@@ -138,6 +138,8 @@ states_each_key_with_its_certificate_and_issuer(void **state)
 		assert_int_equal(k->algorithm, algorithm[i]);
 		assert_int_equal(k->bits, i == RSA2048 ? 2048 : i == RSA4096 ? 4096 : 0);
 		assert_int_equal(k->cert_count, i == BARE ? 0 : 2);
+		assert_int_equal(k->id_len, 1);
+		assert_true(k->public_len > 32 && k->public[0] == 0x30);
 		assert_int_equal(k->not_after - k->not_before, i == BARE ? 0 : 30 * 86400);
 		if (i == BARE)
 			continue;
