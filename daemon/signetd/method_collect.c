@@ -6,7 +6,10 @@
 #include "dispatch.h"
 #include "permit.h"
 #include "receipt.h"
+#include "stamping.h"
 #include "text.h"
+
+enum { STAMPING_TIMEOUT_MS = 60000 };
 
 static void
 on_cancel(struct request *r)
@@ -61,18 +64,63 @@ state_of(const json_t *entry)
 }
 
 static void
+answer_with(struct request *r, const char *state, const struct outcome *o)
+{
+	struct buf reply;
+
+	buf_init(&reply, 512 * 1024);
+	buf_printf(&reply, "{\"state\":\"%s\",", state);
+	receipt_write(&reply, r->broker->config->origin, o);
+	buf_chr(&reply, '}');
+	request_reply_text(r, &reply);
+	buf_done(&reply);
+}
+
+static void
+on_stamped(struct stamping *s)
+{
+	struct request *r = s->owner;
+
+	r->state = NULL;
+	r->cancel = NULL;
+	/* without its time-stamp it is what it is: the signature, and not what was asked for */
+	answer_with(r, s->fault.err == SIGNET_OK ? "done" : "upgrading", &s->outcome);
+}
+
+static void
+on_stamping_cancel(struct request *r)
+{
+	stamping_leave(r->state);
+	r->state = NULL;
+	r->cancel = NULL;
+}
+
+/* True: it is to have a time-stamp, and the answer comes with it. */
+static bool
+stamp_first(struct request *r, const struct outcome *o, const json_t *entry)
+{
+	const char *level = json_member_str(entry, "level");
+	struct fault f;
+
+	if (level == NULL || strcmp(level, "t") != 0 || o->sig_len == 0)
+		return false;
+	r->state = stamping_begin(
+	    r->broker, r->who, json_member_str(entry, "requestId") != NULL, o, on_stamped, r, &f);
+	if (r->state == NULL)
+		return false;
+	r->cancel = on_stamping_cancel;
+	request_wait(r, STAMPING_TIMEOUT_MS);
+	return true;
+}
+
+static void
 answer(struct request *r, const struct ledger_read *read, const json_t *entry)
 {
 	struct outcome o = {.sig = read->value.data, .sig_len = read->value.len, .index = read->index,
 	    .time = read->time, .entry = read->entry.data, .entry_len = read->entry.len, .leaf = read->leaf};
-	struct buf reply;
 
-	buf_init(&reply, 256 * 1024);
-	buf_printf(&reply, "{\"state\":\"%s\",", state_of(entry));
-	receipt_write(&reply, r->broker->config->origin, &o);
-	buf_chr(&reply, '}');
-	request_reply_text(r, &reply);
-	buf_done(&reply);
+	if (!stamp_first(r, &o, entry))
+		answer_with(r, state_of(entry), &o);
 }
 
 static void

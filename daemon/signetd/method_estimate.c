@@ -3,11 +3,16 @@
  * measured the longest that its key can make; nothing is added up here that the
  * worker could know better.
  */
+#include <string.h>
+
 #include "broker.h"
 #include "dispatch.h"
 #include "permit.h"
 #include "scheme.h"
 #include "token.h"
+
+/* The attribute around a time-stamp, and lengths that grow with it (CMS_ROOM_T of format/cms.h). */
+enum { STAMP_ROOM = 64 };
 
 /* Of a bare signature. ECDSA in DER: both integers with a sign byte. */
 static unsigned
@@ -39,17 +44,31 @@ was_seen(const struct key *k, struct fault *f)
 	return false;
 }
 
+/* What the source of time-stamps adds, whatever the clock is like now. */
+static bool
+add_stamp_room(const struct broker *b, unsigned *room, struct fault *f)
+{
+	const struct key *source = broker_key(b, b->config->keys[b->config->timestamps[0].key].name);
+
+	if (source == NULL || !was_seen(source, f) || !format_check(source, WIRE_TST, f))
+		return false;
+	*room += source->info.tst_room + STAMP_ROOM;
+	return true;
+}
+
 static bool
 room_of(const struct request *r, const struct key *k, unsigned *room, struct fault *f)
 {
 	enum wire_format format = format_parse(json_member_str(r->call.parameters, "format"));
 	enum wire_scheme unused;
+	const char *level;
 
 	if (!was_seen(k, f) || !scheme_resolve(k, SCHEME_DEFAULT, &unused, f) || !format_check(k, format, f) ||
 	    !level_check(r->broker, format, json_member_str(r->call.parameters, "level"), f))
 		return false;
 	*room = format == WIRE_RAW ? raw_room(&k->info) : k->info.cms_room;
-	return true;
+	level = json_member_str(r->call.parameters, "level");
+	return level == NULL || strcmp(level, "t") != 0 || add_stamp_room(r->broker, room, f);
 }
 
 void

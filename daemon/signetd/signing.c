@@ -17,6 +17,8 @@
 #include "log_proof.h"
 #include "permit.h"
 #include "scheme.h"
+#include "stamp.h"
+#include "stamping.h"
 #include "text.h"
 #include "token.h"
 
@@ -124,6 +126,31 @@ take_row(struct signing *s, const struct ledger_read *read)
 }
 
 static void
+on_stamped(struct stamping *st)
+{
+	struct signing *s = st->owner;
+
+	s->stamping = NULL;
+	s->fault = st->fault;
+	s->outcome = st->outcome;
+	end(s);
+}
+
+/* It is signed. Level t wants more; what is borrowed by the outcome may go after this. */
+static void
+deliver(struct signing *s)
+{
+	if (!s->params->stamped) {
+		end(s);
+		return;
+	}
+	s->stamping = stamping_begin(
+	    s->r->broker, s->r->who, s->request_id != NULL, &s->outcome, on_stamped, s, &s->fault);
+	if (s->stamping == NULL)
+		end(s);
+}
+
+static void
 end_with_row(struct signing *s, const struct buf *proof)
 {
 	struct ledger_read *read = s->read;
@@ -134,7 +161,7 @@ end_with_row(struct signing *s, const struct buf *proof)
 		s->outcome.proof = (const char *)proof->data;
 		s->outcome.proof_len = proof->len;
 	}
-	end(s);
+	deliver(s);
 	read_free(read);
 }
 
@@ -281,12 +308,15 @@ on_finished(struct job *j)
 	s->fault = j->fault;
 	if (j->fault.err != SIGNET_OK && ask(s, j))
 		return;
-	if (j->fault.err == SIGNET_OK)
-		s->outcome = (struct outcome){.sig = j->cms_len > 0 ? j->cms : j->sig,
-		    .sig_len = j->cms_len > 0 ? j->cms_len : j->sig_len, .index = j->op.index,
-		    .time = j->op.time, .entry = j->op.entry.data, .entry_len = j->op.entry.len, .leaf = j->op.leaf,
-		    .proof = (const char *)j->op.proof.data, .proof_len = j->op.proof.len};
-	end(s);
+	if (j->fault.err != SIGNET_OK) {
+		end(s);
+		return;
+	}
+	s->outcome = (struct outcome){.sig = j->cms_len > 0 ? j->cms : j->sig,
+	    .sig_len = j->cms_len > 0 ? j->cms_len : j->sig_len, .index = j->op.index, .time = j->op.time,
+	    .entry = j->op.entry.data, .entry_len = j->op.entry.len, .leaf = j->op.leaf,
+	    .proof = (const char *)j->op.proof.data, .proof_len = j->op.proof.len};
+	deliver(s);
 }
 
 static bool
@@ -454,7 +484,7 @@ signing_start(struct signing *s)
 		if (answer_again(s, input))
 			return;
 	}
-	if (!check_scheme(s, k, &s->fault) ||
+	if (!check_scheme(s, k, &s->fault) || (s->params->stamped && stamp_source(r->broker, &s->fault) == NULL) ||
 	    (s->pin != NULL && !permit_pin(r->broker, r->who, r->method, k->token, &s->fault))) {
 		end(s);
 		return;
@@ -475,6 +505,8 @@ signing_leave(struct signing *s)
 	} else if (s->read != NULL) {
 		s->read->owner = NULL;
 	}
+	stamping_leave(s->stamping);
+	s->stamping = NULL;
 	prompt_withdraw(s->prompt);
 	s->prompt = NULL;
 	drop_pin(s);

@@ -39,6 +39,7 @@ struct signing {
 	struct ledger_read *read;
 	struct log_proof *proving; /* for what `read` found; the read is kept meanwhile */
 	struct prompt *prompt;
+	struct stamping *stamping; /* level t: it is signed, and in the log */
 
 	bool by_call;	      /* a PIN came with the call: nobody is asked for another */
 	struct answer answer; /* of the person who was asked for one */

@@ -76,6 +76,71 @@ class Documents(flow.SandboxTest):
                 self.assertLessEqual(len(cms), room)
                 self.assertLess(room - len(cms), 300, "an estimate that nobody would call close")
 
+    def test_level_t(self):
+        """With a time-stamp of this machine over the signature's octets; accepted, and found in the log by the bare value."""
+        for key, scheme, algorithm, form in self.cases():
+            with self.subTest(f"{key} {scheme} {algorithm} {form}"):
+                reply = self.box.sign(key, digest=flow.digest(CONTENT, algorithm), scheme=scheme, format=form, level="t")
+                cms = flow.signature_of(reply)
+                self.verify(cms)
+                entry = json.loads(reply["receipt"]["entry"])
+                self.assertEqual((entry["level"], entry["format"]), ("t", form))
+                text = self.attributes(cms)
+                self.assertEqual(text.count("id-smime-aa-timeStampToken"), 1)
+                self.assertEqual(text[:text.index("id-smime-aa-timeStampToken")].count(SIGNING_TIME), int(form == "cades"))
+                stamp = self.stamp_of(cms, text)
+                self.verify_stamp(stamp, entry["signatureHash"])
+                of = [e for e in self.box.entries() if e["kind"] == "timestamp" and e["digest"] == entry["signatureHash"]]
+                self.assertEqual([(e["outcome"], e["cmsHash"]) for e in of], [("ok", flow.sha256_text(stamp))])
+                room = self.box.call(SIGNER + "EstimateSize", {"key": key, "format": form, "level": "t"})["bytes"]
+                self.assertLessEqual(len(cms), room)
+
+    def stamp_of(self, cms, text):
+        """The token in the unsigned attribute: the SEQUENCE in the SET behind its identifier."""
+        lines = text[text.index("id-smime-aa-timeStampToken"):].splitlines()
+        line = [x for x in lines if "SEQUENCE" in x][0]
+        at, header, length = (int(line.split(":")[0]), int(line.split("hl=")[1].split()[0]), int(line.split("l=")[2].split()[0]))
+        return cms[at:at + header + length]
+
+    def verify_stamp(self, stamp, imprint):
+        flow.run("openssl", "ts", "-verify", "-in", self.file("t", stamp), "-token_in", "-digest", imprint.split(":")[1],
+                 "-CAfile", self.box.path("ca.pem"))
+
+    def test_level_t_again_is_the_same_to_the_byte(self):
+        call = {"digest": flow.digest(CONTENT), "format": "pades", "level": "t", "requestId": "stamped"}
+        first = self.box.sign("ec", **call)
+        stamps = len([e for e in self.box.entries() if e["kind"] == "timestamp"])
+        self.assertEqual(self.box.sign("ec", **call), first)
+        self.box.kill()
+        self.box.start()
+        self.assertEqual(self.box.sign("ec", **call), first)
+        for query in ({"requestId": "stamped"}, {"index": first["receipt"]["index"]}):
+            found = self.box.call(SIGNER + "Collect", query)
+            self.assertEqual((found["state"], found["signature"]), ("done", first["signature"]))
+        self.assertEqual(len([e for e in self.box.entries() if e["kind"] == "timestamp"]), stamps, "nothing was stamped twice")
+
+    def test_level_t_in_a_batch(self):
+        items = [{"digest": flow.digest(CONTENT), "requestId": f"batch-t-{i}"} for i in range(20)]
+        with self.box.connect() as c:
+            results = [r["result"] for r in c.more(SIGNER + "SignBatch",
+                                                   {"key": "ec", "items": items, "format": "cades", "level": "t"})]
+        self.assertEqual(sorted(r["item"] for r in results), list(range(20)))
+        for r in results:
+            self.verify(base64.b64decode(r["signature"]))
+
+    def test_level_t_without_its_clock_signs_nothing(self):
+        if self.box.status()["clock"] == "synchronised":
+            self.skipTest("the clock of this machine is synchronised")
+        self.box.replace_config("clock = any", "clock = synchronised")
+        self.box.call(flow.ADMIN + "Reload")
+        before = len(self.box.signed())
+        self.assertFails("ClockUnsynchronized", SIGNER + "Sign",
+                         {"key": "ec", "digest": flow.digest(CONTENT), "format": "cades", "level": "t"})
+        self.assertEqual(len(self.box.signed()), before)
+        self.box.replace_config("clock = synchronised", "clock = any")
+        self.box.call(flow.ADMIN + "Reload")
+        self.box.sign("ec", format="cades", level="t")
+
     def test_room_of_bare_signatures(self):
         for key, schemes in {**SCHEMES, "ed": ("eddsa",)}.items():
             room = self.box.call(SIGNER + "EstimateSize", {"key": key})["bytes"]
