@@ -1,0 +1,228 @@
+/*
+ * What an update did to a file that was signed before.
+ *
+ * Invariant: an object that is another one now counts as foreign unless the
+ * difference is one that signing makes: new signature fields in the form and
+ * in lists of annotations, and what the catalog says about signatures. Of what
+ * is not understood nothing is assumed.
+ */
+#include <string.h>
+
+#include "pdf/file.h"
+
+struct comparison {
+	struct pdf *then, *now;
+	struct pdf_changes *changes;
+	int64_t root, form, info; /* object numbers; -1: none */
+};
+
+static bool
+same(const struct value *a, const struct value *b)
+{
+	return a->type == b->type && a->n == b->n && (a->n == 0 || memcmp(a->p, b->p, a->n) == 0);
+}
+
+static int64_t
+number_of(struct pdf *f, const struct value *dict, const char *key)
+{
+	struct value v = value_entry(dict, &f->watch, key);
+
+	return v.type == VALUE_REF ? v.number : -1;
+}
+
+/* A signature field, or a widget of one. */
+static bool
+is_signature_field(struct pdf *f, struct value v)
+{
+	struct value type, parent;
+
+	v = object_resolve(f, v, NULL);
+	type = object_entry(f, &v, "FT");
+	if (type.type == VALUE_NULL) {
+		parent = object_entry(f, &v, "Parent");
+		type = object_entry(f, &parent, "FT");
+	}
+	return value_is_name(&type, "Sig");
+}
+
+/* The new list is the old one, and signature fields behind it. */
+static bool
+grew_by_signatures(struct comparison *c, struct value old, struct value new)
+{
+	struct lexer a, b;
+	struct value x, y;
+
+	old = object_resolve(c->then, old, NULL);
+	new = object_resolve(c->now, new, NULL);
+	if ((old.type != VALUE_ARRAY && old.type != VALUE_NULL) || new.type != VALUE_ARRAY)
+		return old.type == VALUE_NULL && new.type == VALUE_NULL;
+	value_inside(&old, &c->then->watch, &a);
+	value_inside(&new, &c->now->watch, &b);
+	while ((x = lexer_value(&a)).type != VALUE_NONE) {
+		y = lexer_value(&b);
+		if (!same(&x, &y))
+			return false;
+	}
+	while ((y = lexer_value(&b)).type != VALUE_NONE) {
+		if (!is_signature_field(c->now, y))
+			return false;
+	}
+	return true;
+}
+
+static bool
+named(const struct value *key, const char *const *names)
+{
+	for (; *names != NULL; names++) {
+		if (value_is_name(key, *names))
+			return true;
+	}
+	return false;
+}
+
+/* Every entry of `a` is in `b` as it is, but for the names: those may differ. */
+static bool
+entries_in(
+    struct watch *wa, const struct value *a, struct watch *wb, const struct value *b, const char *const *but)
+{
+	struct value key, value, other;
+	struct lexer l;
+
+	value_inside(a, wa, &l);
+	while (lexer_entry(&l, &key, &value)) {
+		if (named(&key, but))
+			continue;
+		other = value_entry_named(b, wb, &key);
+		if (!same(&value, &other))
+			return false;
+	}
+	return true;
+}
+
+static bool
+same_but(struct comparison *c, const struct value *old, const struct value *new, const char *const *but)
+{
+	return old->type == VALUE_DICT &&
+	       new->type == VALUE_DICT &&entries_in(&c->then->watch, old, &c->now->watch, new, but) &&
+	       entries_in(&c->now->watch, new, &c->then->watch, old, but);
+}
+
+static bool
+lists_grew(struct comparison *c, const struct value *old, const struct value *new, const char *key)
+{
+	return grew_by_signatures(
+	    c, value_entry(old, &c->then->watch, key), value_entry(new, &c->now->watch, key));
+}
+
+static bool
+form_as_signed(struct comparison *c, const struct value *old, const struct value *new)
+{
+	static const char *const may[] = {"Fields", "SigFlags", NULL};
+
+	if (old->type == VALUE_NULL) /* a form that is new brings signatures only */
+		return new->type == VALUE_DICT &&lists_grew(c, old, new, "Fields");
+	return same_but(c, old, new, may) && lists_grew(c, old, new, "Fields");
+}
+
+static bool
+catalog_as_signed(struct comparison *c, const struct value *old, const struct value *new)
+{
+	static const char *const may[] = {"AcroForm", "DSS", "Perms", "Extensions", "Version", NULL};
+	struct value was = object_entry(c->then, old, "AcroForm"), is = object_entry(c->now, new, "AcroForm");
+
+	if (!same_but(c, old, new, may))
+		return false;
+	return (was.type == VALUE_NULL && is.type == VALUE_NULL) || form_as_signed(c, &was, &is);
+}
+
+static bool
+page_as_signed(struct comparison *c, const struct value *old, const struct value *new)
+{
+	static const char *const may[] = {"Annots", NULL};
+
+	return same_but(c, old, new, may) && lists_grew(c, old, new, "Annots");
+}
+
+/* A field that waited for its signature has one. */
+static bool
+field_as_signed(struct comparison *c, const struct value *old, const struct value *new)
+{
+	static const char *const may[] = {"V", "AP", "M", "F", NULL};
+	struct value type = object_entry(c->then, old, "FT"), v = object_entry(c->then, old, "V");
+
+	return value_is_name(&type, "Sig") && v.type == VALUE_NULL && same_but(c, old, new, may);
+}
+
+static bool
+is_type(struct pdf *f, const struct value *dict, const char *name)
+{
+	struct value type = object_entry(f, dict, "Type");
+
+	return value_is_name(&type, name);
+}
+
+static bool
+as_signed(struct comparison *c, const struct object *old, const struct object *new, int64_t number)
+{
+	if (old->value.type == VALUE_ARRAY)
+		return grew_by_signatures(c, old->value, new->value);
+	if (number == c->root)
+		return catalog_as_signed(c, &old->value, &new->value);
+	if (number == c->form)
+		return form_as_signed(c, &old->value, &new->value);
+	if (number == c->info)
+		return true; /* about the file, not in its pages */
+	if (is_type(c->then, &old->value, "Page"))
+		return page_as_signed(c, &old->value, &new->value);
+	if (is_type(c->then, &old->value, "DSS"))
+		return is_type(c->now, &new->value, "DSS");
+	return field_as_signed(c, &old->value, &new->value);
+}
+
+static void
+compare_object(struct comparison *c, int64_t number)
+{
+	const struct entry *was = xref_entry(c->then, number), *is = xref_entry(c->now, number);
+	bool there = was != NULL && was->type != ENTRY_FREE, here = is != NULL && is->type != ENTRY_FREE;
+	struct object old = {0}, new = {0};
+
+	if (!there) {
+		c->changes->added += here;
+		return;
+	}
+	/* `now` begins with all of `then`: the same place is the same object */
+	if (here && was->type == is->type && was->at == is->at && was->generation == is->generation)
+		return;
+	if (!object_get(c->then, number, was->type == ENTRY_PACKED ? 0 : was->generation, &old)) {
+		/* it was listed and not there: what is there now was not signed */
+		c->changes->added += here;
+		c->changes->foreign += here;
+		return;
+	}
+	if (here)
+		(void)object_get(c->now, number, is->type == ENTRY_PACKED ? 0 : is->generation, &new);
+	if (old.stream == NULL && new.stream == NULL && same(&old.value, &new.value))
+		return;
+	c->changes->changed++;
+	c->changes->foreign += old.stream != NULL || new.stream != NULL || !as_signed(c, &old, &new, number);
+}
+
+pdf_err
+pdf_compare(struct pdf *then, struct pdf *now, struct pdf_changes *changes)
+{
+	struct comparison c = {.then = then, .now = now, .changes = changes};
+	size_t count = now->entry_count > then->entry_count ? now->entry_count : then->entry_count, i;
+	struct object catalog;
+
+	*changes = (struct pdf_changes){0};
+	if (!form_catalog(then, &catalog))
+		return then->watch.err;
+	c.root = catalog.number;
+	c.form = number_of(then, &catalog.value, "AcroForm");
+	c.info = number_of(then, &then->trailer, "Info");
+	for (i = 0; i < count && then->watch.err == PDF_OK && now->watch.err == PDF_OK; i++)
+		compare_object(&c, (int64_t)i);
+	/* another catalog is another document */
+	changes->foreign += number_of(then, &then->trailer, "Root") != number_of(now, &now->trailer, "Root");
+	return then->watch.err != PDF_OK ? then->watch.err : now->watch.err;
+}
