@@ -116,7 +116,8 @@ same_signature(const json_t *entry, const signet_receipt *r)
 
 	tlog_sha256(d.bytes, r->signature, r->signature_size);
 	digest_format(&d, text);
-	return same_text(entry, "signatureHash", text);
+	/* of a CMS the entry has both: of all of it, and of the value in it */
+	return same_text(entry, json_member_str(entry, "cmsHash") != NULL ? "cmsHash" : "signatureHash", text);
 }
 
 static bool

@@ -12,6 +12,7 @@
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -56,6 +57,26 @@ cert_from_file(const char *path)
 	BIO_free(bio);
 	ERR_clear_error();
 	return cert;
+}
+
+char *
+cert_subject(const X509 *cert)
+{
+	BIO *bio = BIO_new(BIO_s_mem());
+	char *text = NULL, *data;
+	long n;
+
+	if (bio == NULL)
+		abort();
+	/* UTF-8 as it is: safe_text() takes care of the terminal */
+	(void)X509_NAME_print_ex(
+	    bio, X509_get_subject_name(cert), 0, XN_FLAG_ONELINE & ~ASN1_STRFLGS_ESC_MSB);
+	n = BIO_get_mem_data(bio, &data);
+	text = strndup(n > 0 ? data : "", n > 0 ? (size_t)n : 0);
+	BIO_free(bio);
+	if (text == NULL)
+		abort();
+	return text;
 }
 
 static bool

@@ -23,6 +23,8 @@ must_check signet_err signature_read(struct signature *s, const char *path);
 /* NULL: no certificate. X509_free() */
 X509 *cert_from_der(const uint8_t *der, size_t size);
 X509 *cert_from_file(const char *path); /* PEM or DER */
+/* The subject on one line, UTF-8; never NULL. It may hold anything: escape it. free() it. */
+char *cert_subject(const X509 *cert);
 
 /*
  * Is this a signature over the digest by the certificate's key? `scheme` NULL: any that the key can have; *found

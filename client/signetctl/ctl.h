@@ -78,9 +78,12 @@ enum exit_code {
 	OPTION(FORMAT, 0, "format", N_("NAME"), N_("jsonl (default) or csv"))                                \
 	OPTION(FROM_CHECKPOINT, 0, "from-checkpoint", N_("FILE"), N_("verify only what came after this remembered checkpoint")) \
 	OPTION(CONFIG, 0, "config", N_("FILE"), N_("the daemon's configuration file")) \
-	OPTION(REASON, 0, "reason", N_("TEXT"), N_("why, for the log and for those who ask"))                \
+	OPTION(REASON, 0, "reason", N_("TEXT"), N_("why: for the log and those who ask, or for the PDF file")) \
 	OPTION(GIVEN_BY, 0, "given-by", N_("NAME"), N_("person who hands the token over"))                   \
-	OPTION(GIVEN_TO, 0, "given-to", N_("NAME"), N_("person who has it from now on"))
+	OPTION(GIVEN_TO, 0, "given-to", N_("NAME"), N_("person who has it from now on"))                     \
+	OPTION(NAME, 0, "name", N_("TEXT"), N_("name of the signer, to stand in the PDF file"))              \
+	OPTION(LOCATION, 0, "location", N_("TEXT"), N_("place of signing, to stand in the PDF file"))        \
+	OPTION(CA, 0, "ca", N_("FILE"), N_("certificates that you trust, PEM: the signer's must lead to one"))
 
 enum option_id {
 #define OPTION_ID(id, letter, name, arg, help) OPT_##id,

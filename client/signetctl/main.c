@@ -14,6 +14,7 @@
 #include "admin.h"
 #include "ctl.h"
 #include "log.h"
+#include "pdf_file.h"
 
 #define TAKES_ALWAYS (TAKES(SOCKET) | TAKES(JSON) | TAKES(HELP) | TAKES(VERSION))
 #define TAKES_PIN (TAKES(PIN_FD) | TAKES(LAST_TRY) | TAKES(NO_ASK))
@@ -22,6 +23,8 @@
 	(TAKES_ALWAYS | TAKES_PIN | TAKES(KEY) | TAKES(HASH) | TAKES(SCHEME) | TAKES(OUT) | TAKES(STDOUT) |  \
 	    TAKES(FORCE) | TAKES(RESUME) | TAKES(TITLE) | TAKES(NUMBER) | TAKES(DATE) | TAKES(CAPACITY) |    \
 	    TAKES(FOR) | TAKES(REQUEST_ID) | TAKES(TIMEOUT) | TAKES(RECEIPT))
+#define TAKES_PDF_SIGN                                                                                       \
+	((TAKES_SIGN & ~(TAKES(STDOUT) | TAKES(RESUME))) | TAKES(NAME) | TAKES(REASON) | TAKES(LOCATION))
 #define TAKES_LOG (TAKES_ALWAYS | TAKES(COPY) | TAKES(VKEY))
 #define TAKES_FILTER                                                                                         \
 	(TAKES(FROM) | TAKES(UNTIL) | TAKES(LIMIT) | TAKES(KIND) | TAKES(KEY) | TAKES(UID) | TAKES(TOKEN) |  \
@@ -49,6 +52,10 @@ const struct verb verbs[] = {
     {"sign", NULL, N_("FILE..."), N_("sign files; each gets a FILE.sig"), TAKES_SIGN, 1, -1, verb_sign},
     {"verify", NULL, N_("FILE [FILE.sig]"), N_("check a signature"),
 	TAKES_ALWAYS | TAKES(KEY) | TAKES(CERT) | TAKES(HASH) | TAKES(SCHEME), 1, 2, verb_verify},
+    {"pdf", "sign", N_("FILE.pdf"), N_("sign a PDF file, in a copy of it: NAME.signed.pdf"), TAKES_PDF_SIGN, 1, 1,
+	verb_pdf_sign},
+    {"pdf", "verify", N_("FILE.pdf"), N_("check every signature in a PDF file"),
+	TAKES_ALWAYS | TAKES(CA) | TAKES(VKEY), 1, 1, verb_pdf_verify},
     {"collect", NULL, "", N_("what became of an earlier request; fetch its signature again"),
 	TAKES_ALWAYS | TAKES(REQUEST_ID) | TAKES(INDEX) | TAKES(OUT) | TAKES(STDOUT) | TAKES(FORCE), 0, 0,
 	verb_collect},

@@ -99,6 +99,8 @@ check_absent(const struct job *j)
 	}
 	if (there == 0)
 		return CTL_OK;
+	if (j->compose != NULL)
+		return fail_text(CTL_FAILED, _("nothing was signed; --force replaces it"));
 	return fail_text(CTL_FAILED, _("nothing was signed; --resume leaves out files that have their "
 				       "signature, --force replaces it"));
 }
@@ -164,26 +166,57 @@ check_options(const struct job *j)
 	return CTL_OK;
 }
 
+static int
+take_hash(struct job *j)
+{
+	const char *hash = j->c->value[OPT_HASH];
+
+	j->hash = hash == NULL ? SIGNET_SHA256 : hash_find(hash);
+	return j->hash == 0 ? fail_text(CTL_USAGE, _("--hash is sha256, sha384 or sha512")) : CTL_OK;
+}
+
+static void
+take_places(struct job *j, size_t count)
+{
+	j->count = count;
+	j->files = calloc(count, sizeof(*j->files));
+	if (j->files == NULL)
+		abort();
+}
+
+int
+files_one(struct job *j, const char *path, char *out)
+{
+	int code;
+
+	take_places(j, 1);
+	j->files[0].path = path;
+	j->files[0].out = out;
+	code = take_hash(j);
+	if (code == CTL_OK)
+		code = check_options(j);
+	if (code != CTL_OK)
+		return code;
+	name_requests(j);
+	return given(j->c, OPT_FORCE) ? CTL_OK : check_absent(j);
+}
+
 int
 files_read(struct job *j)
 {
 	const char *folder = j->c->value[OPT_OUT];
-	const char *hash = j->c->value[OPT_HASH];
 	size_t i;
 	int code;
 
 	j->count = (size_t)j->c->arg_count;
-	j->hash = hash == NULL ? SIGNET_SHA256 : hash_find(hash);
-	if (j->hash == 0)
-		return fail_text(CTL_USAGE, _("--hash is sha256, sha384 or sha512"));
-	code = check_options(j);
+	code = take_hash(j);
+	if (code == CTL_OK)
+		code = check_options(j);
 	if (code == CTL_OK)
 		code = check_folder(folder);
 	if (code != CTL_OK)
 		return code;
-	j->files = calloc(j->count, sizeof(*j->files));
-	if (j->files == NULL)
-		abort();
+	take_places(j, j->count);
 	for (i = 0; i < j->count; i++) {
 		j->files[i].path = j->c->args[i];
 		if (!given(j->c, OPT_STDOUT))

@@ -52,9 +52,17 @@ result_json(const signet_result *r)
 static int
 deliver(const struct job *j, const struct file *f, const signet_result *r)
 {
+	const uint8_t *bytes = r->signature;
+	size_t size = r->signature_size;
+	int failed = 0;
+
+	if (j->compose != NULL)
+		failed = j->compose(j->compose_arg, r, &bytes, &size);
+	if (failed != 0)
+		return failed;
 	if (f->out != NULL)
-		return out_write(f->out, r->signature, r->signature_size, given(j->c, OPT_FORCE));
-	return fwrite(r->signature, 1, r->signature_size, stdout) == r->signature_size ? 0 : errno;
+		return out_write(f->out, bytes, size, given(j->c, OPT_FORCE));
+	return fwrite(bytes, 1, size, stdout) == size ? 0 : errno;
 }
 
 /* The signature is where it belongs: now its receipt. */
@@ -96,6 +104,12 @@ file_signed(struct job *j, struct file *f, const signet_result *r)
 		return;
 	}
 	failed = deliver(j, f, r);
+	if (failed != 0 && j->compose != NULL) {
+		/* the signature alone is worth nothing: it is sooner made anew */
+		file_fail(f, CTL_FAILED, _("it was signed (log entry %llu), but %s cannot be written: %s"),
+		    (unsigned long long)r->index, f->out, strerror(failed));
+		return;
+	}
 	if (failed != 0) {
 		file_fail(f, CTL_FAILED,
 		    _("it was signed (log entry %llu), but %s cannot be written: %s; signetctl collect "
@@ -131,6 +145,7 @@ fill_options(const struct job *j, signet_options *o)
 
 	*o = (signet_options)SIGNET_OPTIONS_INIT;
 	o->scheme = c->value[OPT_SCHEME];
+	o->format = j->format;
 	o->pin = j->pin.pin;
 	o->last_try = j->pin.last_try;
 	o->capacity = c->value[OPT_CAPACITY];

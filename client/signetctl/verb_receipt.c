@@ -15,6 +15,7 @@
 #include "hash.h"
 #include "log.h"
 #include "out.h"
+#include "pdf_file.h"
 #include "receipt.h"
 
 char *
@@ -154,7 +155,7 @@ digest_document(const struct making *m, struct log_entry *e, struct digest *d)
 		return CTL_OK;
 	if (hash_file(&h, m->file, 1U << hash) != SIGNET_OK)
 		return fail_text(CTL_FAILED, _("cannot read %s: %s"), m->file, strerror(errno));
-	if (memcmp(h.of[hash], d->bytes, digest_size(d->alg)) != 0)
+	if (memcmp(h.of[hash], d->bytes, digest_size(d->alg)) != 0 && !pdf_file_has_digest(m->file, hash, d->bytes))
 		return fail_text(CTL_FAILED, _("%s is not what was signed in entry %llu"), m->file,
 		    (unsigned long long)m->index);
 	return CTL_OK;
@@ -288,7 +289,8 @@ compare_document(const signet_receipt *r, struct log_entry *e, const char *docum
 	hash = hash_find(digest_name(d.alg));
 	if (hash_file(&h, document, 1U << hash) != SIGNET_OK)
 		return fail_text(CTL_FAILED, _("cannot read %s: %s"), document, strerror(errno));
-	if (memcmp(h.of[hash], d.bytes, digest_size(d.alg)) != 0)
+	/* a PDF holds its signature: then the rest of it was signed */
+	if (memcmp(h.of[hash], d.bytes, digest_size(d.alg)) != 0 && !pdf_file_has_digest(document, hash, d.bytes))
 		return fail_text(CTL_FAILED,
 		    _("the receipt is good, but %s is NOT the document that was signed"), document);
 	return CTL_OK;

@@ -4,7 +4,18 @@
 
 #include "sign.h"
 
-static int
+int
+sign_begin(struct job *j)
+{
+	unsigned long seconds = 0;
+
+	if (!option_number(j->c, OPT_TIMEOUT, 1, 600, &seconds))
+		return CTL_USAGE;
+	j->timeout_ms = (unsigned)seconds * 1000;
+	return CTL_OK;
+}
+
+int
 sign_with_pin(struct job *j)
 {
 	int code;
@@ -20,13 +31,11 @@ sign_with_pin(struct job *j)
 static int
 sign_files(struct job *j)
 {
-	unsigned long seconds = 0;
 	int code;
 
-	if (!option_number(j->c, OPT_TIMEOUT, 1, 600, &seconds))
-		return CTL_USAGE;
-	j->timeout_ms = (unsigned)seconds * 1000;
-	code = files_read(j);
+	code = sign_begin(j);
+	if (code == CTL_OK)
+		code = files_read(j);
 	if (code != CTL_OK)
 		return code;
 	code = pick_key(&j->key, j->c);

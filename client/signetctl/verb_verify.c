@@ -115,30 +115,10 @@ try_certs(struct verification *v)
 	return CTL_OK;
 }
 
-static char *
-subject_of(const X509 *cert)
-{
-	BIO *bio = BIO_new(BIO_s_mem());
-	char *text = NULL, *data;
-	long n;
-
-	if (bio == NULL)
-		abort();
-	/* UTF-8 as it is: safe_text() takes care of the terminal */
-	(void)X509_NAME_print_ex(
-	    bio, X509_get_subject_name(cert), 0, XN_FLAG_ONELINE & ~ASN1_STRFLGS_ESC_MSB);
-	n = BIO_get_mem_data(bio, &data);
-	text = strndup(n > 0 ? data : "", n > 0 ? (size_t)n : 0);
-	BIO_free(bio);
-	if (text == NULL)
-		abort();
-	return text;
-}
-
 static int
 report_json(const struct verification *v)
 {
-	char *subject = v->good ? subject_of(v->cert) : NULL;
+	char *subject = v->good ? cert_subject(v->cert) : NULL;
 	json_t *object = json_pack("{s:s*, s:s*, s:b, s:s*, s:s*, s:s*, s:s*}", "file", v->file,
 	    "signatureFile", v->signature_file, "good", v->good, "hash", v->good ? hash_name(v->hash) : NULL,
 	    "scheme", v->scheme, "key", v->key, "subject", subject);
@@ -152,7 +132,7 @@ report_json(const struct verification *v)
 static void
 report_text(const struct verification *v)
 {
-	char *subject = subject_of(v->cert);
+	char *subject = cert_subject(v->cert);
 	int expired = X509_cmp_current_time(X509_get0_notAfter(v->cert)) < 0;
 
 	printf(_("Good signature (%s, %s)"), hash_name(v->hash), v->scheme);

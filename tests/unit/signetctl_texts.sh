@@ -1,13 +1,17 @@
 #!/bin/sh
 # Every text of signetctl is translated: nothing new is without, nothing old is left over.
-# signetctl_texts.sh SOURCES ERROR_HEADER PO...
+# signetctl_texts.sh SOURCES HEADER... PO...
 set -eu
 sources=$1
-header=$2
-shift 2
+headers=
+shift
+while [ "${1%.h}" != "$1" ]; do
+	headers="$headers $1"
+	shift
+done
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
-xgettext --from-code=UTF-8 -k_ -kN_ -kngettext:1,2 -kX:3 -o "$dir/signet.pot" "$sources"/*.[ch] "$header"
+xgettext --from-code=UTF-8 -k_ -kN_ -kngettext:1,2 -kX:3 -o "$dir/signet.pot" "$sources"/*.[ch] $headers
 for po in "$@"; do
 	msgcmp "$po" "$dir/signet.pot" || { echo "translate the new texts in $po"; exit 1; }
 	ours=$(msgattrib --no-obsolete "$po" | grep -c '^msgid ')
