@@ -117,7 +117,7 @@ class Installed(unittest.TestCase):
                          ["active", "active"])
         self.assertEqual(run("systemctl", "is-enabled", "signetd.socket").strip(), "enabled")
         state = os.stat(STATE)
-        self.assertEqual((state.st_mode & 0o777, state.st_uid), (0o700, pwd.getpwnam("signet").pw_uid))
+        self.assertEqual((state.st_mode & 0o777, state.st_uid), (0o750, pwd.getpwnam("signet").pw_uid))
         folder = os.stat(os.path.dirname(SOCKET))
         self.assertEqual((folder.st_mode & 0o777, folder.st_uid), (0o755, 0))
         for page in ("signetd.8", "signetctl.1", "signetd.conf.5", "signet-log.5"):
@@ -274,7 +274,10 @@ class Installed(unittest.TestCase):
         run("cp", "-a", *glob.glob("/root/last-week/log.db*"), STATE)
         run("chown", "-R", "signet:signet", STATE)
         run("systemctl", "start", "signetd.socket")
-        self.assertIn("rolled back", self.sign("an", "lost.txt", fails=True))
+        self.assertIn("nothing is signed", self.sign("an", "lost.txt", fails=True))
+        self.assertFalse(os.path.exists("/srv/work/lost.txt.sig"))
+        self.assertIn("rolled back", run("signetctl", "status"))
+        self.assertIn("rolled back", run("journalctl", "--unit=signetd", "--no-pager"))
 
     def test_12_removed_and_purged_the_log_stays(self):
         run("apt-get", "remove", "-q", "-y", "signetd")
