@@ -4,9 +4,11 @@
  * loaded us, are not touched.
  *
  * Invariant: the context is made when the first mechanism needs it and lives
- * as long as the process, since a program may still hash on its way out. A
- * forked child makes its own.
+ * as long as the process: an operation that was begun can be ended in an exit
+ * handler, also after libcrypto's own. A new one cannot begin there. A forked
+ * child makes its own.
  */
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <stdlib.h>
 
@@ -52,6 +54,9 @@ fetch(struct library *l)
 static const EVP_MD *
 digest_of(signet_hash hash)
 {
+	/* on its way out the program may have taken libcrypto down before us: that is what this call tells */
+	if (OPENSSL_init_crypto(0, NULL) != 1)
+		return NULL;
 	if (library == NULL)
 		library = calloc(1, sizeof(*library));
 	return library != NULL && fetch(library) ? library->md[hash] : NULL;

@@ -8,12 +8,17 @@
  * taken the operation out of the session: whoever closes the session meanwhile
  * finds nothing there that is in use.
  */
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "bridge.h"
 
-enum { INLINE_MAX = 4096 }; /* hashed without letting other threads in */
+enum {
+	INLINE_MAX = 4096, /* hashed without letting other threads in */
+	BUSY_MS = 5000,    /* a full queue, where nothing was claimed: asked again for so long */
+	BUSY_STEP_MS = 100,
+};
 
 void
 sign_op_done(struct sign_op *op)
@@ -61,7 +66,7 @@ begin(struct session *s, const CK_MECHANISM *given, CK_OBJECT_HANDLE handle)
 	if (op.mechanism->hash != 0) {
 		op.run = digest_start(op.mechanism->hash);
 		if (op.run == NULL)
-			return CKR_HOST_MEMORY;
+			return CKR_FUNCTION_FAILED;
 	}
 	op.key = object_ref(key);
 	s->sign = op;
@@ -189,8 +194,15 @@ ask(signet_conn *conn, const struct sign_op *op, const struct to_sign *in, signe
 {
 	signet_options o = SIGNET_OPTIONS_INIT;
 
+	signet_err err;
+
 	o.scheme = scheme_name(op->mechanism->scheme);
-	return signet_sign(conn, op->key->key, in->hash, in->digest, &o, result);
+	for (int waited = 0;; waited += BUSY_STEP_MS) {
+		err = signet_sign(conn, op->key->key, in->hash, in->digest, &o, result);
+		if (err != SIGNET_ERR_BUSY || waited >= BUSY_MS)
+			return err;
+		(void)poll(NULL, 0, BUSY_STEP_MS);
+	}
 }
 
 /* What the answer says about the login. */
