@@ -81,9 +81,17 @@ enum exit_code {
 	OPTION(REASON, 0, "reason", N_("TEXT"), N_("why: for the log and those who ask, or for the PDF file")) \
 	OPTION(GIVEN_BY, 0, "given-by", N_("NAME"), N_("person who hands the token over"))                   \
 	OPTION(GIVEN_TO, 0, "given-to", N_("NAME"), N_("person who has it from now on"))                     \
-	OPTION(NAME, 0, "name", N_("TEXT"), N_("name of the signer, to stand in the PDF file"))              \
+	OPTION(NAME, 0, "name", N_("TEXT"), N_("name: of the signer in the PDF file, or of the token and its keys")) \
 	OPTION(LOCATION, 0, "location", N_("TEXT"), N_("place of signing, to stand in the PDF file"))        \
-	OPTION(CA, 0, "ca", N_("FILE"), N_("certificates that you trust, PEM: the signer's must lead to one"))
+	OPTION(CA, 0, "ca", N_("FILE"), N_("certificates that you trust, PEM: the signer's must lead to one")) \
+	OPTION(MODULE, 0, "module", N_("PATH"), N_("driver of the token (a PKCS #11 module)"))               \
+	OPTION(PATHS, 0, "paths", N_("FOLDERS"), N_("folders that the driver may write, blanks between them")) \
+	OPTION(ENVIRONMENT, 0, "environment", N_("WORDS"), N_("NAME=VALUE words for the driver, blanks between them")) \
+	OPTION(SERIAL, 0, "serial", N_("NUMBER"), N_("serial number of the token, as token scan shows it"))  \
+	OPTION(HOLDER, 0, "holder", N_("NAME"), N_("person who holds the token"))                            \
+	OPTION(SEAL, 0, "seal", N_("NAME"), N_("the token has the seal of this organisation"))               \
+	OPTION(USER, 0, "user", N_("ACCOUNT"), N_("account of the holder: may see, unlock and sign"))        \
+	OPTION(CLERK, 0, "clerk", N_("ACCOUNT"), N_("account of the clerk: may ask for signatures or seals"))
 
 enum option_id {
 #define OPTION_ID(id, letter, name, arg, help) OPT_##id,

@@ -30,6 +30,7 @@
 	(TAKES(FROM) | TAKES(UNTIL) | TAKES(LIMIT) | TAKES(KIND) | TAKES(KEY) | TAKES(UID) | TAKES(TOKEN) |  \
 	    TAKES(OPERATION) | TAKES(OUTCOME) | TAKES(DIGEST) | TAKES(NUMBER) | TAKES(DATE) | TAKES(CERT) |  \
 	    TAKES(SIGNATURE) | TAKES(REQUEST_ID) | TAKES(FILE))
+#define TAKES_DRIVER (TAKES(MODULE) | TAKES(PATHS) | TAKES(ENVIRONMENT))
 #define TAKES_OUT (TAKES(OUT) | TAKES(FORCE))
 
 const struct verb verbs[] = {
@@ -42,6 +43,18 @@ const struct verb verbs[] = {
     {"token", "unlock", N_("[NAME]"), N_("give a token its PIN, for some signatures"), TAKES_UNLOCK, 0, 1,
 	verb_unlock},
     {"token", "lock", N_("[NAME]"), N_("end an unlocking"), TAKES_ALWAYS, 0, 1, verb_lock},
+    {"token", "scan", "", N_("what is plugged in, and which certificates lie on it"),
+	TAKES_ALWAYS | TAKES_DRIVER, 0, 0, verb_token_scan},
+    {"token", "add", "", N_("put a token that is plugged in into the configuration"),
+	TAKES_ALWAYS | TAKES_DRIVER | TAKES(SERIAL) | TAKES(HOLDER) | TAKES(SEAL) | TAKES(NAME) | TAKES(USER) |
+	    TAKES(CLERK) | TAKES(FORCE),
+	0, 0, verb_token_add},
+    {"token", "replace", N_("TOKEN NUMBER"), N_("a new token, or new certificates, under the old names"),
+	TAKES_ALWAYS | TAKES_DRIVER, 2, 2, verb_token_replace},
+    {"cert", "list", N_("[KEY]"), N_("the certificates of the keys that you may see"), TAKES_ALWAYS, 0, 1,
+	verb_cert_list},
+    {"cert", "export", N_("KEY"), N_("a key's certificate and its issuers, as PEM"), TAKES_ALWAYS | TAKES_OUT, 1, 1,
+	verb_cert_export},
     {"token", "handover", N_("TOKEN"), N_("record that a token went from one person to another"),
 	TAKES_ALWAYS | TAKES(GIVEN_BY) | TAKES(GIVEN_TO) | TAKES(NUMBER) | TAKES(DATE), 1, 1, verb_token_handover},
     {"key", "disable", N_("KEY"), N_("switch a key off: at once, for everyone"), TAKES_ALWAYS | TAKES(REASON), 1, 1,

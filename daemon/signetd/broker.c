@@ -23,6 +23,7 @@
 #include "installation.h"
 #include "journal.h"
 #include "log_reader.h"
+#include "once.h"
 #include "peer.h"
 #include "request.h"
 #include "stamp.h"
@@ -640,6 +641,7 @@ broker_stop(struct broker *b)
 	notify_stopping();
 	listener_stop(&b->listener);
 	watchers_stop(b);
+	onces_end(b);
 	for (size_t i = 0; i < b->token_count; i++) {
 		b->tokens_going++;
 		token_stop(b->tokens[i]);

@@ -24,6 +24,7 @@ struct disabled;
 struct identity;
 struct key;
 struct key_change;
+struct once;
 struct peer;
 struct request;
 struct token;
@@ -75,6 +76,7 @@ struct broker {
 	struct disabled *disabled; /* keys that are switched off */
 	struct change *disabling;  /* their file is being written */
 	struct key_change *key_change; /* one is being switched off or on */
+	struct once *onces; /* processes that answer one question */
 	struct erasure *erasures; /* that wait for a second person */
 	struct cover *covers;	  /* who wait for a checkpoint */
 

@@ -142,6 +142,7 @@ take_over(struct broker *b, struct config *c, struct plan *p, json_t *changed)
 	for (size_t i = 0; i < p->count; i++)
 		if (p->fresh[i]) {
 			json_array_append_new(changed, json_string(p->tokens[i]->conf->name));
+			watcher_look_again(p->tokens[i]->watcher, p->tokens[i]->conf);
 			token_start(p->tokens[i]); /* finds its token owned until the old worker is gone, and tries again */
 		}
 	token_watch_reload(b);

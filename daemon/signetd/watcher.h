@@ -86,6 +86,11 @@ struct watcher *watcher_of(const struct broker *b, const struct config *c, const
 
 /* The token's worker finds none although the watcher sees it, or cannot begin. */
 void watcher_doubt(struct watcher *w, const struct token *t);
+/*
+ * This section is new, and its token may be, too: some modules see a token that was made after they were loaded in a
+ * fresh process only.
+ */
+void watcher_look_again(struct watcher *w, const struct config_token *conf);
 /* The token's worker has found it. */
 void watcher_confirm(struct watcher *w, const struct token *t);
 /* The token's worker holds it for good while the watcher sees none. */

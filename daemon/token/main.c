@@ -17,43 +17,8 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "token/once.h"
 #include "token/worker.h"
-
-/* Exactly n bytes, so that nothing of a later frame is taken along. */
-static void
-receive(uint8_t *out, size_t n)
-{
-	while (n > 0) {
-		ssize_t got = recv(SIGNET_TOKEN_FD, out, n, MSG_WAITALL);
-
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got <= 0)
-			_exit(got == 0 ? EX_OK : EX_OSERR);
-		out += got;
-		n -= (size_t)got;
-	}
-}
-
-static struct wire_config *
-receive_config(void)
-{
-	struct wire_config *c = malloc(sizeof(*c));
-	uint8_t *frame = malloc(WIRE_FRAME_MAX);
-	size_t len = 4; /* the size field, then what it announces */
-
-	if (c == NULL || frame == NULL)
-		_exit(EX_OSERR);
-	receive(frame, len);
-	len += (size_t)frame[0] | (size_t)frame[1] << 8 | (size_t)frame[2] << 16 | (size_t)frame[3] << 24;
-	if (wire_next(frame, 4, WIRE_FRAME_MAX) != 0)
-		_exit(EX_PROTOCOL);
-	receive(frame + 4, len - 4);
-	if (wire_get_config(c, frame, len) != SIGNET_OK)
-		_exit(EX_PROTOCOL);
-	free(frame);
-	return c;
-}
 
 /* Certificates first: libp11 closes every session there is when it gives its slots back. */
 static uint8_t
@@ -160,6 +125,7 @@ own(const struct wire_config *config)
  * signet-token NAME            own a token; its name, so that ps(1) tells the workers apart
  * signet-token --watch MODULE  watch a module; the frame says which, this is for ps(1) as well
  * signet-token --poll MODULE   the same without waiting for slot events
+ * signet-token --once          answer one question about a module
  */
 int
 main(int argc, char **argv)
@@ -168,6 +134,8 @@ main(int argc, char **argv)
 	bool watches = by_polling || (argc == 3 && strcmp(argv[1], "--watch") == 0);
 	struct wire_config *config;
 
+	if (argc == 2 && strcmp(argv[1], "--once") == 0)
+		once_serve();
 	if (argc > 2 && !watches) {
 		fputs("signet-token is started by signetd only\n", stderr);
 		return EX_USAGE;
