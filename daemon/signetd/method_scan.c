@@ -265,7 +265,7 @@ finish(struct scan *s)
 	scan_free(s);
 }
 
-static void ask_next(struct scan *s);
+static void scan_next(struct scan *s);
 
 static void
 on_answer(void *arg, const json_t *answer, const char *why)
@@ -282,11 +282,11 @@ on_answer(void *arg, const json_t *answer, const char *why)
 	if (json_array_size(tokens) == 0)
 		add_reply(s, NULL, why); /* nothing is in: no reason */
 	s->at++;
-	ask_next(s);
+	scan_next(s);
 }
 
 static void
-ask_next(struct scan *s)
+scan_next(struct scan *s)
 {
 	json_t *request = json_pack("{s:s}", "operation", "scan");
 	char why[300] = "too many such questions are under way: try again";
@@ -334,5 +334,5 @@ method_scan(struct request *r)
 	}
 	r->state = s;
 	r->cancel = on_cancel;
-	ask_next(s);
+	scan_next(s);
 }

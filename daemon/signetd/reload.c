@@ -138,11 +138,13 @@ take_over(struct broker *b, struct config *c, struct plan *p, json_t *changed)
 		}
 	if (!watchers_update(b))
 		say_error("out of memory: not all modules are watched");
+	for (size_t i = 0; i < p->count; i++)
+		if (p->fresh[i])
+			watcher_look_again(p->tokens[i]->watcher, p->tokens[i]->conf);
 	watchers_start(b);
 	for (size_t i = 0; i < p->count; i++)
 		if (p->fresh[i]) {
 			json_array_append_new(changed, json_string(p->tokens[i]->conf->name));
-			watcher_look_again(p->tokens[i]->watcher, p->tokens[i]->conf);
 			token_start(p->tokens[i]); /* finds its token owned until the old worker is gone, and tries again */
 		}
 	token_watch_reload(b);

@@ -437,9 +437,7 @@ watcher_doubt(struct watcher *w, const struct token *t)
 void
 watcher_look_again(struct watcher *w, const struct config_token *conf)
 {
-	if (w == NULL || w->process == NULL)
-		return;
-	if (w->state == WATCHER_STARTING || (w->state == WATCHER_RUNS && watcher_says(w, conf) == WORD_ABSENT))
+	if (w != NULL && w->state == WATCHER_RUNS && watcher_says(w, conf) == WORD_ABSENT)
 		renew(w);
 }
 
