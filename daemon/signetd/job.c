@@ -101,6 +101,23 @@ job_list_push_front(struct job_list *l, struct job *j)
 }
 
 void
+job_list_insert(struct job_list *l, struct job *at, struct job *j)
+{
+	if (at == NULL) {
+		job_list_push_front(l, j);
+		return;
+	}
+	j->prev = at;
+	j->next = at->next;
+	if (at->next != NULL)
+		at->next->prev = j;
+	else
+		l->last = j;
+	at->next = j;
+	l->count++;
+}
+
+void
 job_list_remove(struct job_list *l, struct job *j)
 {
 	assert(l->count > 0);

@@ -64,6 +64,7 @@ struct job {
 	bool is_stored_pin; /* a person's PIN that equals the credential, which was refused once: it may prove it */
 	uint64_t uses, seconds; /* JOB_UNLOCK: the lease that is asked for */
 	uint64_t batch;		/* belongs to this batch; 0: none */
+	uint64_t round;		/* its place among the users' turns: token_fair.h */
 	uint64_t not_before_ms; /* loop time: pause after a wrong PIN */
 
 	/* decided at the claim */
@@ -113,6 +114,8 @@ struct job_list {
 };
 void job_list_push(struct job_list *l, struct job *j);
 void job_list_push_front(struct job_list *l, struct job *j);
+/* Behind `at`; NULL: in front of all. */
+void job_list_insert(struct job_list *l, struct job *at, struct job *j);
 void job_list_remove(struct job_list *l, struct job *j);
 
 #endif

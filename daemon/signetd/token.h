@@ -87,6 +87,7 @@ struct token {
 	unsigned flaps;	 /* how often in a row the watcher lost sight of it as soon as its worker ran */
 
 	struct job_list queued, ready;
+	uint64_t round;	    /* that is being served: token_fair.h */
 	unsigned claimed;   /* CLAIMING, READY and SENT */
 	unsigned recording;
 	bool running, again; /* token_run is at work; go round once more */

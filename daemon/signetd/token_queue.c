@@ -21,6 +21,7 @@
 #include "scheme.h"
 #include "stamp.h"
 #include "token/ckr.h"
+#include "token_fair.h"
 #include "token_lease.h"
 #include "trust.h"
 
@@ -84,6 +85,8 @@ token_refusal(const struct token *t, struct fault *f)
 		fault_set(f, SIGNET_ERR_BUSY, NULL, "the daemon is stopping or its configuration has changed; try again");
 	else
 		fault_set(f, SIGNET_ERR_BUSY, NULL, "too many requests wait for this token (queue-per-token)");
+	if (!t->removed)
+		f->retry_after_ms = fair_retry_after_ms(t);
 }
 
 /* --- the end of a job --- */
@@ -470,6 +473,7 @@ claim(struct token *t, struct job *j, struct job_list *failed)
 	if (v == LEASE_WAIT)
 		return false;
 	job_list_remove(&t->queued, j);
+	fair_served(t, j);
 	if (v == LEASE_FAIL) {
 		j->state = JOB_RECORDING;
 		job_list_push(failed, j);
@@ -613,10 +617,9 @@ token_run(struct token *t)
 signet_err
 token_submit(struct token *t, struct job *j)
 {
-	if (t->removed || t->queued.count >= t->config->queue_per_token)
+	if (t->removed || !fair_queue(t, j))
 		return SIGNET_ERR_BUSY;
 	j->state = JOB_QUEUED;
-	job_list_push(&t->queued, j);
 	token_run(t);
 	return SIGNET_OK;
 }
@@ -625,6 +628,7 @@ void
 token_submit_own(struct token *t, struct job *j)
 {
 	j->state = JOB_QUEUED;
+	j->round = t->round;
 	job_list_push_front(&t->queued, j);
 	token_run(t);
 }

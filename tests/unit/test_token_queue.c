@@ -834,6 +834,101 @@ queue_takes_its_limit_and_refuses_one_more(void **state)
 	}
 }
 
+/* Alice signs with k, Bob with l. */
+static void
+users_take_turns_however_much_one_has_waiting(void **state)
+{
+	struct broker_case *c = *state;
+	struct client alice[6], bob[2];
+	static const uint16_t turns[] = {0, 0, 1, 0, 1, 0, 0, 0};
+
+	c->no_answers = true;
+	broker_token(&c->b, "a")->flags &= ~(uint32_t)CKF_LOGIN_REQUIRED;
+	for (unsigned i = 0; i < array_len(alice); i++) {
+		client_connect(c, &alice[i], CASE_ALICE);
+		client_send(&alice[i], CALL_SIGN, "k", case_digest(i));
+	}
+	case_until_jobs(c, 1);
+	case_quiet(c);
+	for (unsigned i = 0; i < array_len(bob); i++) {
+		client_connect(c, &bob[i], CASE_BOB);
+		client_send(&bob[i], CALL_SIGN, "l", case_digest(i));
+	}
+	case_quiet(c);
+	for (unsigned i = 0; i < array_len(turns); i++) {
+		struct wire_result r;
+
+		case_until_jobs(c, 1);
+		assert_int_equal(c->job_count, 1);
+		assert_int_equal(c->jobs[0].key, turns[i]);
+		r = case_result(c, 0);
+		r.err = SIGNET_OK;
+		r.work_us = 5000; /* no token to run ahead of */
+		memset(r.sig, 0x5a, r.sig_len = 64);
+		case_answer(c, 0, &r);
+	}
+	for (unsigned i = 0; i < array_len(alice); i++) {
+		assert_string_equal(client_error(c, &alice[i]), "");
+		client_close(&alice[i]);
+	}
+	for (unsigned i = 0; i < array_len(bob); i++) {
+		assert_string_equal(client_error(c, &bob[i]), "");
+		client_close(&bob[i]);
+	}
+}
+
+static void
+one_user_cannot_fill_the_queue(void **state)
+{
+	struct broker_case *c = *state;
+	struct client alice[5], bob;
+	struct token *a = broker_token(&c->b, "a");
+
+	c->b.config->queue_per_token = 4; /* three of them for one user */
+	c->no_answers = true;
+	for (unsigned i = 0; i < array_len(alice); i++)
+		client_connect(c, &alice[i], CASE_ALICE);
+	client_connect(c, &bob, CASE_BOB);
+	client_send(&alice[0], CALL_SIGN_PIN, "k", case_digest(1), CASE_PIN); /* at work */
+	case_until_jobs(c, 1);
+	for (unsigned i = 1; i < array_len(alice); i++)
+		client_send(&alice[i], CALL_SIGN_PIN, "k", case_digest(1), CASE_PIN);
+	assert_string_equal(client_error(c, &alice[4]), "Busy");
+	assert_int_equal(a->queued.count, 3);
+	client_send(&bob, CALL_SIGN_PIN, "k", case_digest(1), CASE_PIN);
+	case_quiet(c);
+	assert_false(client_has_reply(&bob));
+	assert_int_equal(a->queued.count, 4);
+	c->no_answers = false;
+	case_answer_ok(c, 0);
+	for (unsigned i = 0; i < 4; i++)
+		assert_string_equal(client_error(c, &alice[i]), "");
+	assert_string_equal(client_error(c, &bob), "");
+	for (unsigned i = 0; i < array_len(alice); i++)
+		client_close(&alice[i]);
+	client_close(&bob);
+}
+
+static void
+says_when_to_come_back(void **state)
+{
+	struct broker_case *c = *state;
+	struct token *a = broker_token(&c->b, "a");
+	struct fault f;
+
+	a->mean_us = 2000000;
+	a->queued.count = 3;
+	token_refusal(a, &f);
+	assert_int_equal(f.retry_after_ms, 6000);
+	a->queued.count = 1000;
+	token_refusal(a, &f);
+	assert_int_equal(f.retry_after_ms, 60000);
+	a->queued.count = 0;
+	token_refusal(a, &f);
+	assert_int_equal(f.retry_after_ms, 100);
+	a->mean_us = 0;
+}
+
 static void
 user_at_his_limit_of_jobs_is_refused_and_others_are_not(void **state)
 {
@@ -927,6 +1022,9 @@ main(int argc, char **argv)
 	    CASE(hung_worker_is_replaced_and_its_caller_told),
 	    CASE(absent_token_says_where_and_when_it_was_seen),
 	    CASE(queue_takes_its_limit_and_refuses_one_more),
+	    CASE(users_take_turns_however_much_one_has_waiting),
+	    CASE(one_user_cannot_fill_the_queue),
+	    CASE(says_when_to_come_back),
 	    CASE(user_at_his_limit_of_jobs_is_refused_and_others_are_not),
 	    CASE(caller_who_leaves_before_the_claim_costs_nothing),
 	};
