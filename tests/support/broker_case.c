@@ -209,7 +209,7 @@ case_make(struct broker_case *c)
 	char text[8192];
 
 	memset(c, 0, sizeof(*c));
-	c->presence = WIRE_PRESENT;
+	c->presence = c->told = WIRE_PRESENT;
 	c->flags = CKF_LOGIN_REQUIRED | CKF_TOKEN_INITIALIZED | CKF_USER_PIN_INITIALIZED;
 	c->uid = CASE_ALICE;
 	snprintf(c->dir, sizeof(c->dir), "%.40s/signet-broker.XXXXXX", base == NULL ? "/tmp" : base);
@@ -657,6 +657,11 @@ event_within(const struct broker_case *c, int timeout_ms)
 static bool
 turn(struct broker_case *c)
 {
+	if (c->told != c->presence || c->told_config != c->b.config) {
+		c->told = c->presence;
+		c->told_config = c->b.config;
+		all_watchers_see(c);
+	}
 	uv_run(&c->b.loop, UV_RUN_NOWAIT);
 	return serve_workers(c);
 }

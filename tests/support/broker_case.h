@@ -68,6 +68,8 @@ struct broker_case {
 
 	/* watchers: one that runs sees every configured token but these */
 	bool no_words; /* nobody answers its CONFIG */
+	enum wire_presence told; /* what `presence` was when they last spoke, and the configuration */
+	const struct config *told_config;
 	char unplugged[8][CONFIG_NAME_MAX + 1];
 	struct case_watcher watchers[CASE_WATCHERS];
 	unsigned watcher_count;

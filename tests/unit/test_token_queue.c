@@ -449,10 +449,17 @@ no_note_stays_pending_whatever_ends_the_job(void **state)
 }
 
 /* Another token lies in the slot when the claim comes back: the note belongs to the one before. */
+static bool
+worker_is_gone(const struct broker_case *c, const void *generation)
+{
+	return broker_token(&c->b, "a")->generation != *(const uint64_t *)generation;
+}
+
 static void
 note_stays_with_the_token_it_was_made_for(void **state)
 {
 	struct broker_case *c = *state;
+	uint64_t generation = broker_token(&c->b, "a")->generation;
 	struct client k;
 
 	client_connect(c, &k, CASE_ALICE);
@@ -461,6 +468,7 @@ note_stays_with_the_token_it_was_made_for(void **state)
 	case_until_held(c, 1);
 	c->serial = "another";
 	case_worker_dies(c, case_worker(c, "a"));
+	case_until(c, worker_is_gone, &generation, "the end of the worker");
 	case_until_state(c, "a", TOKEN_LOCKED);
 	c->hold_claims = false;
 	case_release(c);
