@@ -6,6 +6,7 @@
  * in lists of annotations, and what the catalog says about signatures. Of what
  * is not understood nothing is assumed.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "pdf/file.h"
@@ -14,6 +15,7 @@ struct comparison {
 	struct pdf *then, *now;
 	struct pdf_changes *changes;
 	int64_t root, form, info; /* object numbers; -1: none */
+	uint8_t *added;           /* a bit per object number: there is one now, there was none then */
 };
 
 static bool
@@ -179,6 +181,14 @@ as_signed(struct comparison *c, const struct object *old, const struct object *n
 	return field_as_signed(c, &old->value, &new->value);
 }
 
+/* Counted by what is done about it at the end: does anything that was signed refer to it? */
+static void
+note_added(struct comparison *c, int64_t number)
+{
+	c->changes->added++;
+	c->added[number / 8] |= (uint8_t)(1 << number % 8);
+}
+
 static void
 compare_object(struct comparison *c, int64_t number)
 {
@@ -187,7 +197,8 @@ compare_object(struct comparison *c, int64_t number)
 	struct object old = {0}, new = {0};
 
 	if (!there) {
-		c->changes->added += here;
+		if (here)
+			note_added(c, number);
 		return;
 	}
 	/* `now` begins with all of `then`: the same place is the same object */
@@ -207,11 +218,56 @@ compare_object(struct comparison *c, int64_t number)
 	c->changes->foreign += old.stream != NULL || new.stream != NULL || !as_signed(c, &old, &new, number);
 }
 
+static void
+look_for_added(struct comparison *c, const struct value *v)
+{
+	struct lexer l;
+	int64_t number;
+
+	lexer_init(&l, &c->then->watch, v->p, v->p + v->n);
+	while (v->n > 0 && lexer_reference(&l, &number)) {
+		if (number < PDF_OBJECTS_MAX && (c->added[number / 8] >> number % 8 & 1) != 0)
+			c->changes->foreign++;
+	}
+}
+
+/* What was signed with a reference to nothing shows something when an object of that number comes up. */
+static void
+look_for_dangling(struct comparison *c)
+{
+	const struct entry *e;
+	struct object o;
+	size_t i;
+
+	if (c->changes->added == 0)
+		return;
+	look_for_added(c, &c->then->trailer);
+	for (i = 0; i < c->then->entry_count && c->then->watch.err == PDF_OK; i++) {
+		e = xref_entry(c->then, (int64_t)i);
+		if (e != NULL && e->type != ENTRY_FREE &&
+		    object_get(c->then, (int64_t)i, e->type == ENTRY_PACKED ? 0 : e->generation, &o))
+			look_for_added(c, &o.value);
+	}
+}
+
+static void
+compare_all(struct comparison *c, size_t count)
+{
+	size_t i;
+
+	for (i = 0; i < count && c->then->watch.err == PDF_OK && c->now->watch.err == PDF_OK; i++)
+		compare_object(c, (int64_t)i);
+	/* another catalog is another document */
+	c->changes->foreign +=
+	    number_of(c->then, &c->then->trailer, "Root") != number_of(c->now, &c->now->trailer, "Root");
+	look_for_dangling(c);
+}
+
 pdf_err
 pdf_compare(struct pdf *then, struct pdf *now, struct pdf_changes *changes)
 {
 	struct comparison c = {.then = then, .now = now, .changes = changes};
-	size_t count = now->entry_count > then->entry_count ? now->entry_count : then->entry_count, i;
+	size_t count = now->entry_count > then->entry_count ? now->entry_count : then->entry_count;
 	struct object catalog;
 
 	*changes = (struct pdf_changes){0};
@@ -220,9 +276,10 @@ pdf_compare(struct pdf *then, struct pdf *now, struct pdf_changes *changes)
 	c.root = catalog.number;
 	c.form = number_of(then, &catalog.value, "AcroForm");
 	c.info = number_of(then, &then->trailer, "Info");
-	for (i = 0; i < count && then->watch.err == PDF_OK && now->watch.err == PDF_OK; i++)
-		compare_object(&c, (int64_t)i);
-	/* another catalog is another document */
-	changes->foreign += number_of(then, &then->trailer, "Root") != number_of(now, &now->trailer, "Root");
+	c.added = calloc(1, PDF_OBJECTS_MAX / 8);
+	if (c.added == NULL)
+		return PDF_MEMORY;
+	compare_all(&c, count);
+	free(c.added);
 	return then->watch.err != PDF_OK ? then->watch.err : now->watch.err;
 }

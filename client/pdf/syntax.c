@@ -286,6 +286,23 @@ lexer_value(struct lexer *l)
 }
 
 bool
+lexer_reference(struct lexer *l, int64_t *number)
+{
+	struct value v;
+
+	do {
+		v = token(l);
+		if (v.type == VALUE_INT)
+			v = maybe_reference(l, v);
+		if (v.type == VALUE_REF) {
+			*number = v.number;
+			return true;
+		}
+	} while (v.type != VALUE_NONE);
+	return false;
+}
+
+bool
 lexer_is_word(struct lexer *l, const char *word)
 {
 	struct value v = token(l);

@@ -54,6 +54,8 @@ void lexer_init(struct lexer *l, struct watch *w, const uint8_t *p, const uint8_
  */
 struct value lexer_value(struct lexer *l);
 bool lexer_is_word(struct lexer *l, const char *word); /* take the next value, which shall be this */
+/* The next reference, however deep in arrays and dictionaries; false at the end or after an error. */
+bool lexer_reference(struct lexer *l, int64_t *number);
 bool lexer_int(struct lexer *l, int64_t *n);           /* take the next value, which shall be one >= 0 */
 
 bool value_is_name(const struct value *v, const char *name); /* #xx is understood */

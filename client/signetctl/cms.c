@@ -12,6 +12,8 @@
 #include <openssl/ess.h>
 #include <string.h>
 
+#include "base/digest.h"
+
 #include "cms.h"
 #include "hash.h"
 
@@ -190,6 +192,30 @@ cms_report_done(struct cms_report *r)
 {
 	X509_free(r->signer);
 	r->signer = NULL;
+}
+
+bool
+cms_value_hash(const uint8_t *bytes, size_t n, size_t *size, char *text)
+{
+	CMS_ContentInfo *cms = decode(bytes, n, size);
+	struct digest d = {.alg = DIGEST_SHA256};
+	STACK_OF(CMS_SignerInfo) * signers;
+	const ASN1_STRING *value;
+	bool good = false;
+
+	if (cms != NULL && OBJ_obj2nid(CMS_get0_type(cms)) == NID_pkcs7_signed) {
+		signers = CMS_get0_SignerInfos(cms);
+		if (sk_CMS_SignerInfo_num(signers) == 1) {
+			value = CMS_SignerInfo_get0_signature(sk_CMS_SignerInfo_value(signers, 0));
+			good = EVP_Digest(ASN1_STRING_get0_data(value), (size_t)ASN1_STRING_length(value),
+				   d.bytes, NULL, EVP_sha256(), NULL) == 1;
+		}
+	}
+	if (good)
+		digest_format(&d, text);
+	CMS_ContentInfo_free(cms);
+	ERR_clear_error();
+	return good;
 }
 
 X509_STORE *

@@ -35,6 +35,12 @@ void cms_check(
     struct cms_report *r, const uint8_t *bytes, size_t n, cms_digest_fn *digest, void *arg, X509_STORE *ca);
 void cms_report_done(struct cms_report *r);
 
+/*
+ * The hash of the value of its one signature, "sha256:<hex>": how the log knows it. *size: bytes of the CMS, without
+ * the zeroes behind it. `text` has DIGEST_TEXT_MAX bytes. False: it cannot be read.
+ */
+bool cms_value_hash(const uint8_t *bytes, size_t n, size_t *size, char *text);
+
 /* Certificates in PEM. NULL: there are none in this file. X509_STORE_free() */
 X509_STORE *cms_trusted(const char *path);
 

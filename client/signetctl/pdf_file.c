@@ -12,6 +12,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/digest.h"
+
+#include "cms.h"
 #include "hash.h"
 #include "pdf_file.h"
 
@@ -133,6 +136,57 @@ pdf_file_last_digest(const char *path, signet_hash hash, uint8_t *digest)
 	free(list);
 	pdf_file_close(&f);
 	return code;
+}
+
+/* Without the zeroes that fill its room. */
+static bool
+cms_of(const struct pdf_signature *s, struct buf *cms, char *value_hash)
+{
+	size_t size;
+
+	buf_reset(cms);
+	if (!s->whole || pdf_signature_bytes(s, cms) != PDF_OK ||
+	    !cms_value_hash(cms->data, cms->len, &size, value_hash))
+		return false;
+	cms->len = size;
+	return true;
+}
+
+pdf_err
+pdf_file_find(const struct pdf_file *f, const char *value_hash, struct pdf_signature *found)
+{
+	struct pdf_signature *list = NULL;
+	char own[DIGEST_TEXT_MAX];
+	size_t count = 0, i;
+	struct buf cms;
+	pdf_err err;
+
+	err = pdf_signatures(f->pdf, &list, &count);
+	if (err != PDF_OK)
+		return err;
+	buf_init(&cms, PDF_CONTENTS_MAX);
+	for (i = 0; i < count && !(cms_of(&list[i], &cms, own) && strcmp(own, value_hash) == 0); i++)
+		;
+	if (i < count)
+		*found = list[i];
+	buf_done(&cms);
+	free(list);
+	return i < count ? PDF_OK : PDF_NO_SIGNATURE;
+}
+
+bool
+pdf_file_last_cms(const char *path, struct buf *cms, char *value_hash)
+{
+	struct pdf_signature *list = NULL;
+	struct pdf_file f;
+	size_t count = 0;
+	bool found;
+
+	found = open_quietly(&f, path) == PDF_OK && pdf_signatures(f.pdf, &list, &count) == PDF_OK &&
+		count > 0 && cms_of(&list[count - 1], cms, value_hash);
+	free(list);
+	pdf_file_close(&f);
+	return found;
 }
 
 bool

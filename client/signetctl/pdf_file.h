@@ -26,6 +26,14 @@ must_check bool pdf_file_digest(
  * or the exit code after the fault was printed.
  */
 int pdf_file_last_digest(const char *path, signet_hash hash, uint8_t *digest);
+/*
+ * The signature that the log knows by this hash of its value: the one that somebody else's act stands on. PDF_OK, or
+ * PDF_NO_SIGNATURE: it is not in the file; also the errors of pdf_signatures().
+ */
+must_check pdf_err pdf_file_find(
+    const struct pdf_file *f, const char *value_hash, struct pdf_signature *found);
+/* The CMS of the last signature and the hash of its value (DIGEST_TEXT_MAX bytes); false: there is none. */
+bool pdf_file_last_cms(const char *path, struct buf *cms, char *value_hash);
 /* Is there a signature in this file, and it is over this digest? False also where it is no PDF. */
 bool pdf_file_has_digest(const char *path, signet_hash hash, const uint8_t *digest);
 

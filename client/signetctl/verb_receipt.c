@@ -74,19 +74,36 @@ keep_index(void *arg, struct log_entry *e)
 	return false;
 }
 
+/* How the log knows the signature: FILE.sig, or the last one in a PDF. free() it; NULL after the fault was printed. */
+static char *
+signature_hash(const struct making *m)
+{
+	char text[DIGEST_TEXT_MAX];
+	struct buf cms;
+	bool found;
+	int saved;
+
+	if (access(m->signature_file, R_OK) == 0)
+		return log_hash_of_file(m->signature_file);
+	saved = errno;
+	buf_init(&cms, PDF_CONTENTS_MAX);
+	found = pdf_file_last_cms(m->file, &cms, text);
+	buf_done(&cms);
+	if (found)
+		return strdup(text);
+	warn_text(_("cannot read %s: %s; --index or --request-id can name the entry, too"), m->signature_file,
+	    strerror(saved));
+	return NULL;
+}
+
 /* By the signature's hash. `own` first: that needs the smallest right. */
 static int
 find_by_signature(struct making *m)
 {
 	struct log_query q = {.own = true, .limit = 1, .filter_count = 1};
-	char *hash;
+	char *hash = signature_hash(m);
 	int code;
 
-	if (access(m->signature_file, R_OK) != 0)
-		return fail_text(CTL_FAILED,
-		    _("cannot read %s: %s; --index or --request-id can name the entry, too"),
-		    m->signature_file, strerror(errno));
-	hash = log_hash_of_file(m->signature_file);
 	if (hash == NULL)
 		return CTL_FAILED;
 	q.filter[0] = json_pack("{s:s}", "signatureHash", hash);
@@ -161,10 +178,27 @@ digest_document(const struct making *m, struct log_entry *e, struct digest *d)
 	return CTL_OK;
 }
 
+/* The signature into `bytes`, where there is one to keep. */
+static int
+take_signature(const struct making *m, struct buf *bytes)
+{
+	static struct signature s;
+	char ignored[DIGEST_TEXT_MAX];
+
+	if (access(m->signature_file, F_OK) != 0) {
+		if (!pdf_file_last_cms(m->file, bytes, ignored))
+			buf_reset(bytes);
+		return CTL_OK;
+	}
+	if (signature_read(&s, m->signature_file) != SIGNET_OK)
+		return fail_text(CTL_FAILED, _("%s is not a bare signature"), m->signature_file);
+	buf_put(bytes, s.bytes, s.size);
+	return CTL_OK;
+}
+
 static int
 compose(struct making *m, const struct digest *d, const char *time)
 {
-	static struct signature s;
 	uint8_t leaf[SIGNET_LOG_HASH];
 	signet_result r = {.log = m->head.origin,
 	    .index = m->index,
@@ -172,17 +206,22 @@ compose(struct making *m, const struct digest *d, const char *time)
 	    .entry = m->entry,
 	    .leaf_hash = leaf,
 	    .proof = m->proof};
+	struct buf signature;
 	signet_err err;
+	int code;
 
 	signet_log_leaf(m->entry, strlen(m->entry), leaf);
-	if (access(m->signature_file, F_OK) == 0) {
-		if (signature_read(&s, m->signature_file) != SIGNET_OK)
-			return fail_text(CTL_FAILED, _("%s is not a bare signature"), m->signature_file);
-		r.signature = s.bytes;
-		r.signature_size = s.size;
+	buf_init(&signature, PDF_CONTENTS_MAX);
+	code = take_signature(m, &signature);
+	if (code == CTL_OK) {
+		r.signature = signature.len > 0 ? signature.data : NULL;
+		r.signature_size = signature.len;
+		err = signet_receipt_make(&r, hash_find(digest_name(d->alg)), d->bytes, &m->json);
+		if (err != SIGNET_OK)
+			code = fail_error(err, signet_error_message(NULL));
 	}
-	err = signet_receipt_make(&r, hash_find(digest_name(d->alg)), d->bytes, &m->json);
-	return err == SIGNET_OK ? CTL_OK : fail_error(err, signet_error_message(NULL));
+	buf_done(&signature);
+	return code;
 }
 
 /* As who reads it later would do. */

@@ -152,6 +152,26 @@ class Pdf(flow.SandboxTest):
         os.rename(once + ".receipt", twice + ".receipt")  # the leader's beside the file that the clerk signed, too
         self.assertEqual(["logEntry" in s for s in self.verify(twice, "--vkey", key)["signatures"]], [True, False])
 
+    def test_a_receipt_is_fetched_later(self):
+        _, twice = self.sign_twice(self.page)
+        with open(twice + ".receipt", "rb") as f:
+            first = json.load(f)
+        os.remove(twice + ".receipt")
+        self.ctl("receipt", twice)
+        with open(twice + ".receipt", "rb") as f:
+            later = json.load(f)
+        self.assertEqual((first["signature"], first["digest"], first["receipt"]["entry"]),
+                         (later["signature"], later["digest"], later["receipt"]["entry"]))
+
+    def test_openssl_verifies_what_is_signed(self):
+        _, twice = self.sign_twice(self.page)
+        data = self.read(twice)
+        for number, found in enumerate(re.finditer(rb"/ByteRange \[0 +(\d+) +(\d+) +(\d+)\]", data)):
+            hole, hole_end, rest = map(int, found.groups())
+            content = files.write(self.place, "content", data[:hole] + data[hole_end:hole_end + rest])
+            flow.run("openssl", "cms", "-verify", "-cades", "-binary", "-inform", "DER", "-in", self.cms_of(twice, number),
+                     "-content", content, "-CAfile", self.box.path("ca.pem"), "-purpose", "any", "-out", "/dev/null")
+
     def test_nothing_is_replaced_or_spent_unasked(self):
         files.write(self.place, "decision.signed.pdf", b"precious")
         size = len(self.box.entries())

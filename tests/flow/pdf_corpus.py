@@ -123,6 +123,17 @@ class Corpus(unittest.TestCase):
         # a name that was locked before there was such a field is not taken
         self.assertIn("Signature5 ", tool("list", self.path("out.pdf")))
 
+    def test_an_object_behind_the_end_of_what_was_signed_is_seen(self):
+        page = make.table(make.objects(o3=make.PAGE[3].replace(b"/Contents 4", b"/Contents 6"), o6=make.PAGE[4]))
+        at = b"%010d 00000 n" % page.index(b"6 0 obj")
+        path = files.write(self.folder, "behind.pdf", page.replace(at, b"%010d 00000 n" % 20000))
+        with open(self.sign(path, "signed.pdf", "leader"), "rb") as f:
+            signed = f.read()
+        data = signed.ljust(20000) + b"6 0 obj\n%s\nendobj\nstartxref\n%d\n%%%%EOF\n" % (
+            make.PAGE[4].replace(b"12", b"99"), make.startxref(signed))
+        # other readers show that object now, and the signature stays valid
+        self.assertIn("foreign=1", tool("list", files.write(self.folder, "changed.pdf", data)))
+
     def test_encrypted_files_are_refused_by_name(self):
         page = files.write(self.folder, "open.pdf", make.table(make.objects()))
         for options in (("--encrypt", "", "owner", "256", "--"), ("--encrypt", "user", "owner", "128", "--use-aes=y", "--"),
@@ -159,6 +170,13 @@ class Corpus(unittest.TestCase):
                        {2: make.PAGE[2].replace(b"3 0", b"20 0"), 20: make.PAGE[3]}, {5: make.PAGE[5].replace(b"Helvetica", b"Symbol")}):
             path = files.write(self.folder, "changed.pdf", make.table(things, b"/Root 1 0 R", signed, at))
             self.assertIn("foreign=1", tool("list", path), things)
+        # what was signed refers to nothing, and later that is there; or it lies behind the end until something is added
+        dangling = files.write(self.folder, "dangling.pdf", make.table(make.objects(
+            o3=make.PAGE[3].replace(b"/Contents 4", b"/Contents 20"))))
+        with open(self.sign(dangling, "signed.pdf", "leader"), "rb") as f:
+            more = f.read()
+        path = files.write(self.folder, "changed.pdf", make.table({20: other}, b"/Root 1 0 R", more, make.startxref(more)))
+        self.assertIn("foreign=1", tool("list", path))
         path = files.write(self.folder, "root.pdf", make.table({30: make.PAGE[1]}, b"/Root 30 0 R", signed, at))
         self.assertEqual(tool("list", path), "", "another catalog has no form")
 
