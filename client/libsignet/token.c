@@ -115,7 +115,11 @@ signet_unlock(signet_conn *conn, const char *token, const signet_pin *pin, unsig
 		param_uint(&x, "seconds", seconds);
 	if (last_try)
 		param_true(&x, "lastTry");
-	err = token == NULL || pin == NULL ? error_plain(conn, SIGNET_ERR_ARGUMENT) : exchange_one(&x, &r);
+	if (pin == NULL) { /* a person is asked: the daemon keeps the time */
+		param_uint(&x, "timeoutMs", x.timeout_ms);
+		x.timeout_ms += GRACE_MS;
+	}
+	err = token == NULL ? error_plain(conn, SIGNET_ERR_ARGUMENT) : exchange_one(&x, &r);
 	if (err == SIGNET_OK) {
 		err = read_unlocked(&x, &r, granted_uses, until);
 		reply_done(&r);

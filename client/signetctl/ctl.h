@@ -79,6 +79,8 @@ enum exit_code {
 	OPTION(FROM_CHECKPOINT, 0, "from-checkpoint", N_("FILE"), N_("verify only what came after this remembered checkpoint")) \
 	OPTION(CONFIG, 0, "config", N_("FILE"), N_("the daemon's configuration file")) \
 	OPTION(REASON, 0, "reason", N_("TEXT"), N_("why: for the log and those who ask, or for the PDF file")) \
+	OPTION(FRONTEND, 0, "frontend", N_("NAME"), N_("how to ask: auto (default), terminal, pinentry or systemd")) \
+	OPTION(PINENTRY, 0, "pinentry", N_("PATH"), N_("pinentry program to ask with"))                      \
 	OPTION(GIVEN_BY, 0, "given-by", N_("NAME"), N_("person who hands the token over"))                   \
 	OPTION(GIVEN_TO, 0, "given-to", N_("NAME"), N_("person who has it from now on"))                     \
 	OPTION(NAME, 0, "name", N_("TEXT"), N_("name: of the signer in the PDF file, or of the token and its keys")) \

@@ -60,6 +60,9 @@ exit_for(signet_err err)
 	case SIGNET_ERR_REQUEST_NOT_FOUND:
 	case SIGNET_ERR_NOT_PERMITTED:
 	case SIGNET_ERR_PERMISSION_DENIED:
+	case SIGNET_ERR_REJECTED:
+	case SIGNET_ERR_PROMPT_NOT_FOUND:
+	case SIGNET_ERR_PROMPT_CLOSED:
 	case SIGNET_ERR_KEY_DISABLED:
 		return CTL_REFUSED;
 	case SIGNET_ERR_PIN_REQUIRED:
@@ -99,6 +102,8 @@ advice(signet_err err)
 		return N_("ask the administrator for a rule that permits it to you");
 	case SIGNET_ERR_KEY_DISABLED:
 		return N_("signetctl keys shows why; signetctl key enable is for administrators");
+	case SIGNET_ERR_PROMPT_NOT_FOUND:
+		return N_("signetctl inbox lists what waits for you");
 	case SIGNET_ERR_PIN_REQUIRED:
 		return N_("unlock the token with signetctl unlock, or give its PIN with --pin-fd");
 	case SIGNET_ERR_PIN_INCORRECT:

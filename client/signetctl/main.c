@@ -12,6 +12,7 @@
 #include "base/json.h"
 
 #include "admin.h"
+#include "inbox.h"
 #include "ctl.h"
 #include "log.h"
 #include "pdf_file.h"
@@ -94,6 +95,14 @@ const struct verb verbs[] = {
 	TAKES_LOG | TAKES_FILTER | TAKES(FORMAT) | TAKES(TITLES) | TAKES_OUT, 0, 0, verb_log_export},
     {"log", "report", "", N_("a page about who signed what, and whether the log can be believed"),
 	TAKES_LOG | TAKES(FROM) | TAKES(UNTIL) | TAKES_OUT, 0, 0, verb_log_report},
+    {"inbox", "answer", N_("NUMBER"), N_("give the PIN that one of them asks for"), TAKES_ALWAYS | TAKES_PIN, 1, 1,
+	verb_inbox_answer},
+    {"inbox", "reject", N_("NUMBER"), N_("say no to one of them"), TAKES_ALWAYS | TAKES(REASON), 1, 1,
+	verb_inbox_reject},
+    {"inbox", NULL, "", N_("what waits for you: prompts of programs that need your token"), TAKES_ALWAYS, 0, 0,
+	verb_inbox},
+    {"agent", NULL, "", N_("stay, and ask you for the PIN when a program needs your token"),
+	TAKES(SOCKET) | TAKES(HELP) | TAKES(VERSION) | TAKES(FRONTEND) | TAKES(PINENTRY), 0, 0, verb_agent},
     {"call", NULL, N_("METHOD [JSON]"), N_("any method of the daemon, for finding faults"),
 	TAKES_ALWAYS | TAKES(TIMEOUT), 1, 2, verb_call},
     {"help", NULL, N_("[VERB]"), N_("show the help of a verb"), TAKES_ALWAYS, 0, 2, verb_help},

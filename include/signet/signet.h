@@ -315,10 +315,14 @@ signet_err signet_tokens(signet_conn *conn, const char *name, signet_token_fn *f
 /*
  * Check a PIN on a token and keep it unlocked for this user.
  *
+ * pin            NULL: the daemon asks this user's own agent, where the rule says so; the connection's timeout ends
+ *                the wait
  * uses, seconds  how many signatures and how long, whichever ends first; 0: the daemon's default (1, 300)
  * granted_uses   out, may be NULL
  * until          out, may be NULL: 32 bytes of room for a time
  *
+ * SIGNET_ERR_PIN_REQUIRED  none was given, and nobody can be asked or has answered
+ * SIGNET_ERR_REJECTED      the person who was asked said no
  * SIGNET_ERR_PIN_INCORRECT, SIGNET_ERR_PIN_BLOCKED, SIGNET_ERR_PIN_LAST_TRY, SIGNET_ERR_UNTRUSTED
  */
 signet_err signet_unlock(signet_conn *conn, const char *token, const signet_pin *pin, unsigned uses,

@@ -11,6 +11,7 @@ import unittest
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 UNITS = os.path.join(ROOT, "systemd")
+SIGNETCTL = os.path.join(os.environ["SIGNET_BUILD"], "client", "signetctl", "signetctl")
 SIGNETD = os.path.join(os.environ["SIGNET_BUILD"], "daemon", "signetd", "signetd")
 
 
@@ -39,6 +40,19 @@ class Units(unittest.TestCase):
             f.write("\n[Service]\nProtectSystm=strict\n")
         done = subprocess.run(["systemd-analyze", "verify", self.service], capture_output=True, text=True)
         self.assertIn("ProtectSystm", done.stdout + done.stderr)
+
+    def test_agent_s_unit_is_understood_and_ends_where_it_must(self):
+        with open(os.path.join(UNITS, "signet-agent.service"), encoding="utf-8") as f:
+            text = f.read()
+        text = re.sub(r"^Documentation=.*\n", "", text, flags=re.M).replace("/usr/bin/signetctl", SIGNETCTL)
+        path = os.path.join(self.place.name, "signet-agent.service")
+        for bad, wanted in (("", ""), ("\n[Service]\nRestartSek=1\n", "RestartSek")):
+            with open(path, "w", encoding="utf-8") as f:
+                f.write(text + bad)
+            done = subprocess.run(["systemd-analyze", "--user", "verify", path], capture_output=True, text=True,
+                                  env=dict(os.environ, XDG_RUNTIME_DIR=self.place.name))
+            said = done.stdout + done.stderr
+            self.assertTrue(wanted in said if bad else said == "", said)
 
     def test_exposure(self):
         done = subprocess.run(["systemd-analyze", "security", "--offline=true", "--no-pager", "--threshold=10",
