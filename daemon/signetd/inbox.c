@@ -126,6 +126,15 @@ nobody(const struct asking *a, enum prompt_kind kind, const char *fmt, struct fa
 	return NULL;
 }
 
+/* An unlocking asks its caller, and the last try is not his. */
+static struct prompt *
+last_try_of_another(const struct asking *a, struct fault *f)
+{
+	fault_set(f, SIGNET_ERR_PIN_LAST_TRY, a->token->conf->name,
+	    "one more wrong PIN may block the token: only its holder (holder-user) can unlock it now");
+	return NULL;
+}
+
 struct prompt *
 inbox_ask(const struct asking *a, struct fault *f)
 {
@@ -134,6 +143,8 @@ inbox_ask(const struct asking *a, struct fault *f)
 
 	if (a->mode == POLICY_PROMPT_NO || a->r->broker->stopping || !kind_for(a->token, f->err, &kind))
 		return NULL;
+	if (!prompt_has_somebody(a, kind) && kind == PROMPT_LAST_TRY && a->caller_only)
+		return last_try_of_another(a, f);
 	if (!prompt_has_somebody(a, kind))
 		return nobody(a, kind,
 		    "the PIN of token %s is needed, and nobody can be asked for it: name its holder "

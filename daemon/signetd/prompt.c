@@ -63,37 +63,39 @@ prompt_end_word(enum prompt_end end)
 
 /* --- whose it is --- */
 
+/* Named, or, where nobody is, the one who called; a last try is the holder's alone even in his own unlocking. */
 static bool
-is_holder(const struct config_token *conf, uid_t uid)
+is_person(const struct token *t, const struct prompt_for *whose, uid_t uid)
 {
-	for (size_t i = 0; i < conf->holder_user_count; i++)
-		if (conf->holder_users[i] == uid)
-			return true;
-	return false;
+	bool only_caller = whose->caller_only || t->conf->holder_user_count == 0;
+
+	if (only_caller && uid != whose->caller)
+		return false;
+	if (only_caller && whose->kind != PROMPT_LAST_TRY)
+		return true;
+	return token_is_held_by(t, uid);
 }
 
 bool
 prompt_is_for(const struct broker *b, const struct prompt_for *whose, const struct identity *who)
 {
 	const struct token *t = broker_token(b, whose->token);
-	uid_t uid = who->peer.uid;
-	bool his;
 
-	if (t == NULL)
-		return false;
-	if (whose->caller_only || t->conf->holder_user_count == 0)
-		his = uid == whose->caller;
-	else
-		his = is_holder(t->conf, uid);
-	return his && permit_on_token(b, who, kinds[whose->kind].verb, t).permitted;
+	return t != NULL && is_person(t, whose, who->peer.uid) &&
+	       permit_on_token(b, who, kinds[whose->kind].verb, t).permitted;
 }
 
 bool
 prompt_has_somebody(const struct asking *a, enum prompt_kind kind)
 {
-	if (!a->caller_only && a->token->conf->holder_user_count > 0)
+	const struct request *r = a->r;
+	const struct token *t = a->token;
+
+	if (!a->caller_only && t->conf->holder_user_count > 0)
 		return true;
-	return permit_on_token(a->r->broker, a->r->who, kinds[kind].verb, a->token).permitted;
+	if (kind == PROMPT_LAST_TRY && !token_is_held_by(t, r->who->peer.uid))
+		return false;
+	return permit_on_token(r->broker, r->who, kinds[kind].verb, t).permitted;
 }
 
 /* --- open --- */

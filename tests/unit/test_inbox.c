@@ -675,6 +675,35 @@ unlock_without_a_pin_asks_the_caller_alone(void **state)
 }
 
 static void
+the_last_try_of_an_unlocking_is_the_holders(void **state)
+{
+	struct broker_case *c = *state;
+	struct agent an, bob;
+	struct client k;
+	struct pin_state *s = broker_pin_state(&c->b, "serial-a");
+
+	attach_empty(c, &an, ALICE);
+	attach_empty(c, &bob, BOB);
+	client_connect(c, &k, BOB);
+	client_send(&k, UNLOCK, "a", "");
+	assert_string_equal(told(c, &bob), "pin");
+	s->note[PIN_CALL] = (struct pin_note){.failures = 2, .last_us = 1};
+	assert_string_equal(answer(c, &bob, "accept", PIN ",\"lastTry\":true"), "PinLastTry");
+	assert_string_equal(client_error(c, &k), "PinLastTry");
+	assert_string_equal(client_call(c, &k, UNLOCK, "a", ""), "PinLastTry");
+	assert_int_equal(c->logins, 0);
+	client_close(&k);
+	client_connect(c, &k, ALICE);
+	client_send(&k, UNLOCK, "a", "");
+	assert_string_equal(told(c, &an), "lastTry");
+	assert_string_equal(answer(c, &an, "accept", PIN ",\"lastTry\":true"), "");
+	assert_string_equal(client_error(c, &k), "");
+	client_close(&k);
+	leave(&an);
+	leave(&bob);
+}
+
+static void
 unlock_without_a_pin_and_without_prompt_needs_one(void **state)
 {
 	struct broker_case *c = *state;
@@ -1041,6 +1070,7 @@ main(void)
 	    CASE(a_token_pulled_while_the_pin_is_typed_is_asked_for),
 	    CASE(an_exchanged_token_is_shown_before_its_pin_is_taken),
 	    CASE(unlock_without_a_pin_asks_the_caller_alone),
+	    CASE(the_last_try_of_an_unlocking_is_the_holders),
 	    CASE(unlock_without_a_pin_and_without_prompt_needs_one),
 	    CASE(a_pin_from_the_program_asks_nobody),
 	    CASE(a_batch_asks_once_and_shows_its_items),
