@@ -55,6 +55,7 @@ struct enrolment {
 };
 int token_conf(struct conf *f, const struct enrolment *e);
 
+int verb_setup(struct ctl *c);
 int verb_token_scan(struct ctl *c);
 int verb_token_add(struct ctl *c);
 int verb_token_replace(struct ctl *c);

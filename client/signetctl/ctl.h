@@ -93,7 +93,11 @@ enum exit_code {
 	OPTION(HOLDER, 0, "holder", N_("NAME"), N_("person who holds the token"))                            \
 	OPTION(SEAL, 0, "seal", N_("NAME"), N_("the token has the seal of this organisation"))               \
 	OPTION(USER, 0, "user", N_("ACCOUNT"), N_("account of the holder: may see, unlock and sign"))        \
-	OPTION(CLERK, 0, "clerk", N_("ACCOUNT"), N_("account of the clerk: may ask for signatures or seals"))
+	OPTION(CLERK, 0, "clerk", N_("ACCOUNT"), N_("account of the clerk: may ask for signatures or seals")) \
+	OPTION(ORIGIN, 0, "origin", N_("NAME"), N_("name of this machine's signing log; it stays for ever")) \
+	OPTION(ADMIN, 0, "admin", N_("ACCOUNTS"), N_("accounts of the administrators, blanks between them")) \
+	OPTION(AUDITOR, 0, "auditor", N_("ACCOUNT"), N_("account that reads the whole log"))                 \
+	OPTION(YES, 'y', "yes", NULL, N_("do not ask whether it is meant"))
 
 enum option_id {
 #define OPTION_ID(id, letter, name, arg, help) OPT_##id,

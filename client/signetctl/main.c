@@ -31,12 +31,18 @@
 	(TAKES(FROM) | TAKES(UNTIL) | TAKES(LIMIT) | TAKES(KIND) | TAKES(KEY) | TAKES(UID) | TAKES(TOKEN) |  \
 	    TAKES(OPERATION) | TAKES(OUTCOME) | TAKES(DIGEST) | TAKES(NUMBER) | TAKES(DATE) | TAKES(CERT) |  \
 	    TAKES(SIGNATURE) | TAKES(REQUEST_ID) | TAKES(FILE))
+#define TAKES_ENROLMENT                                                                                      \
+	(TAKES(SERIAL) | TAKES(HOLDER) | TAKES(SEAL) | TAKES(NAME) | TAKES(USER) | TAKES(CLERK))
 #define TAKES_DRIVER (TAKES(MODULE) | TAKES(PATHS) | TAKES(ENVIRONMENT))
 #define TAKES_OUT (TAKES(OUT) | TAKES(FORCE))
 
 const struct verb verbs[] = {
     {"status", NULL, "", N_("how the daemon and its tokens are"), TAKES_ALWAYS, 0, 0, verb_status},
     {"reload", NULL, "", N_("make the daemon read its configuration again"), TAKES_ALWAYS, 0, 0, verb_reload},
+    {"setup", NULL, "", N_("make a machine ready: asks, writes the configuration, prints a record"),
+	TAKES_ALWAYS | TAKES_DRIVER | TAKES_OUT | TAKES_ENROLMENT | TAKES(CONFIG) | TAKES(ORIGIN) | TAKES(ADMIN) |
+	    TAKES(AUDITOR) | TAKES(YES) | TAKES(NO_ASK),
+	0, 0, verb_setup},
     {"doctor", NULL, "", N_("what is wrong on this machine, and what to do about it"),
 	TAKES_ALWAYS | TAKES(CONFIG), 0, 0, verb_doctor},
     {"keys", NULL, N_("[NAME]"), N_("the keys that you may see"), TAKES_ALWAYS, 0, 1, verb_keys},
@@ -47,9 +53,7 @@ const struct verb verbs[] = {
     {"token", "scan", "", N_("what is plugged in, and which certificates lie on it"),
 	TAKES_ALWAYS | TAKES_DRIVER, 0, 0, verb_token_scan},
     {"token", "add", "", N_("put a token that is plugged in into the configuration"),
-	TAKES_ALWAYS | TAKES_DRIVER | TAKES(SERIAL) | TAKES(HOLDER) | TAKES(SEAL) | TAKES(NAME) | TAKES(USER) |
-	    TAKES(CLERK) | TAKES(FORCE),
-	0, 0, verb_token_add},
+	TAKES_ALWAYS | TAKES_DRIVER | TAKES_ENROLMENT | TAKES(FORCE), 0, 0, verb_token_add},
     {"token", "replace", N_("TOKEN NUMBER"), N_("a new token, or new certificates, under the old names"),
 	TAKES_ALWAYS | TAKES_DRIVER, 2, 2, verb_token_replace},
     {"cert", "list", N_("[KEY]"), N_("the certificates of the keys that you may see"), TAKES_ALWAYS, 0, 1,

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "admin.h"
+#include "setup.h"
 
 static void
 print_added(struct ctl *c, const struct conf *f, const struct enrolment *e)
@@ -36,8 +36,8 @@ joined(const json_t *reply, const char *name)
 	return all.text;
 }
 
-static int
-add(struct ctl *c, struct enrolment *e, const json_t *reply)
+int
+enrol(struct ctl *c, struct enrolment *e, const json_t *reply, char **added)
 {
 	struct conf f = {.replace = given(c, OPT_FORCE)};
 	char name[CONF_NAME_SIZE], *folder = NULL, *paths = joined(reply, "paths"), *environment = joined(reply, "environment");
@@ -54,7 +54,9 @@ add(struct ctl *c, struct enrolment *e, const json_t *reply)
 		abort();
 	if (code == CTL_OK)
 		code = conf_put(c, &f);
-	if (code == CTL_OK)
+	if (code == CTL_OK && added != NULL)
+		*added = strdup(e->name);
+	else if (code == CTL_OK)
 		print_added(c, &f, e);
 	free(f.path);
 	free(f.text);
@@ -79,7 +81,7 @@ verb_token_add(struct ctl *c)
 	if (code == CTL_OK)
 		code = pick_found(found, c->value[OPT_SERIAL], &reply);
 	if (code == CTL_OK)
-		code = add(c, &e, reply);
+		code = enrol(c, &e, reply, NULL);
 	json_decref(found);
 	return code;
 }
