@@ -298,6 +298,7 @@ same_section(const struct config_token *x, const struct config_token *y)
 	       same(x->credential, y->credential) && x->pin_from_client == y->pin_from_client &&
 	       x->sign_timeout_ms == y->sign_timeout_ms && x->login_timeout_ms == y->login_timeout_ms &&
 	       x->pinpad_timeout_ms == y->pinpad_timeout_ms &&
+	       x->device == y->device && x->probe_interval_ms == y->probe_interval_ms &&
 	       same_list(x->paths, x->path_count, y->paths, y->path_count) &&
 	       same_list(x->environment, x->environment_count, y->environment, y->environment_count);
 }
@@ -306,7 +307,7 @@ static bool
 same_key(const struct config_key *x, const struct config_key *y)
 {
 	return same(x->name, y->name) && same(x->uri, y->uri) && x->use == y->use && x->scheme == y->scheme &&
-	       same(x->organisation, y->organisation) && same(x->holder, y->holder);
+	       same(x->organisation, y->organisation) && same(x->holder, y->holder) && x->probe == y->probe;
 }
 
 /* The first key of this token at or behind *at, which moves behind it; NULL: no more. */

@@ -40,13 +40,14 @@ struct config_place { /* where a section began, for messages and the log */
 	int line;
 };
 
-struct config_token { /* [token NAME] */
+struct config_token { /* [token NAME], [device NAME] */
+	bool device;	   /* the dedicated secure device: seals and stamps, no personal keys */
 	char *name;
 	struct config_place at;
 	char *module;	   /* absolute, root-owned (or our own where own-uid = yes), not writable by others */
 	char *serial;	   /* exactly one of serial and label is set */
 	char *label;
-	char *holder;	   /* shown to people; may be NULL */
+	char *holder;	   /* shown to people; may be NULL. A device's keeper */
 	uid_t *holder_users; /* who are asked for its PIN; none: whoever calls */
 	size_t holder_user_count;
 	unsigned lanes;	   /* 1..16, default 1 */
@@ -56,6 +57,7 @@ struct config_token { /* [token NAME] */
 	char *credential;  /* name of a systemd credential with the PIN, may be NULL */
 	bool pin_from_client; /* pin-from-client = yes (default) */
 	unsigned sign_timeout_ms, login_timeout_ms; /* defaults 15 s; limits 100 ms..600 s; "15s", "500ms", "2min" */
+	unsigned probe_interval_ms; /* of a device's health signature; default 1 h; 1 min..24 h */
 	unsigned pinpad_timeout_ms; /* of a login by the token's own PIN pad; default 120 s; 1 s..600 s */
 	char **paths;	   /* the worker may write below these; absolute */
 	size_t path_count;
@@ -72,6 +74,7 @@ struct config_key { /* [key NAME] */
 	enum key_scheme scheme; /* for RSA: pkcs1 or pss; default by algorithm */
 	char *organisation; /* may be NULL */
 	char *holder;	   /* default: the token's */
+	bool probe;	   /* makes its device's health signatures */
 };
 
 struct config_timestamp { /* [timestamp NAME] */

@@ -306,6 +306,27 @@ check_neighbours(struct reading *r, const struct config_section *s)
 		config_fail(r, s->file, s->line, "more than %d keys on one token", WIRE_KEYS_MAX);
 }
 
+/* On the device no person's key: its loss must stop nobody's own signature. And it has one key for its health. */
+static void
+check_device_key(struct reading *r, const struct config_section *s)
+{
+	const struct config_key *k = &r->c->keys[s->index];
+	const struct config_token *t = &r->c->tokens[k->token];
+	size_t i;
+
+	if (t->device && k->use == USE_PERSONAL)
+		config_fail(r, s->file, config_line_of(s, "use"),
+		    "[key %s] is on [device %s] and needs `use = seal`, `timestamp` or `log`: people sign with tokens of "
+		    "their own",
+		    k->name, t->name);
+	if (k->probe && !t->device)
+		config_fail(r, s->file, config_line_of(s, "probe"), "probe: [key %s] is not on a [device]", k->name);
+	for (i = 0; i < s->index && k->probe; i++)
+		if (r->c->keys[i].probe && r->c->keys[i].token == k->token)
+			config_fail(r, s->file, config_line_of(s, "probe"), "probe: [key %s] has it already",
+			    r->c->keys[i].name);
+}
+
 static void
 check_key(struct reading *r, const struct config_section *s)
 {
@@ -326,6 +347,7 @@ check_key(struct reading *r, const struct config_section *s)
 		config_fail(r, s->file, config_line_of(s, "uri"), "uri: %s", why);
 		return;
 	}
+	check_device_key(r, s);
 	if (k->holder == NULL && t->holder != NULL)
 		k->holder = config_strdup(r, t->holder);
 	check_neighbours(r, s);

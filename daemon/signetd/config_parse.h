@@ -14,6 +14,7 @@ enum config_kind {
 	KIND_TRUST,
 	KIND_CONTACT,
 	KIND_TOKEN,
+	KIND_DEVICE, /* in a header only: its section is a token with `device` */
 	KIND_KEY,
 	KIND_TIMESTAMP,
 	KIND_RULE,
@@ -30,6 +31,7 @@ enum {
 
 struct config_section {
 	enum config_kind kind;
+	bool device;	  /* [device NAME]: a token of another kind */
 	const char *name; /* borrowed from the token, key or rule; NULL where the kind has no names */
 	size_t index;     /* into tokens, keys or rules */
 	char *file;

@@ -18,6 +18,7 @@ static const char *const kind_words[KIND_COUNT] = {
     [KIND_TRUST] = "trust",
     [KIND_CONTACT] = "contact",
     [KIND_TOKEN] = "token",
+    [KIND_DEVICE] = "device",
     [KIND_KEY] = "key",
     [KIND_TIMESTAMP] = "timestamp",
     [KIND_RULE] = "rule",
@@ -97,6 +98,7 @@ add_token_section(struct reading *r)
 	    .sign_timeout_ms = 15000,
 	    .login_timeout_ms = 15000,
 	    .pinpad_timeout_ms = 120000,
+	    .probe_interval_ms = 3600000,
 	};
 	return t;
 }
@@ -175,6 +177,7 @@ add_named(struct reading *r, struct config_section *s, const char *name)
 
 	if (s->kind == KIND_TOKEN && (t = add_token_section(r)) != NULL) {
 		s->index = r->c->token_count - 1;
+		t->device = s->device;
 		t->at = (struct config_place){config_strdup(r, r->file), r->line};
 		s->name = t->name = config_strdup(r, name);
 	} else if (s->kind == KIND_KEY && (k = add_key_section(r)) != NULL) {
@@ -194,13 +197,15 @@ add_named(struct reading *r, struct config_section *s, const char *name)
 }
 
 static void
-add_section(struct reading *r, enum config_kind kind, const char *name)
+add_section(struct reading *r, enum config_kind word, const char *name)
 {
+	/* tokens and devices share their names: keys call either `token` */
+	enum config_kind kind = word == KIND_DEVICE ? KIND_TOKEN : word;
 	const struct config_section *twin = find_section(r, kind, name);
 	struct config_section *s;
 
 	if (twin != NULL) {
-		config_fail(r, r->file, r->line, "[%s%s%s] is there twice: first in %s:%d", kind_words[kind],
+		config_fail(r, r->file, r->line, "[%s%s%s] is there twice: first in %s:%d", kind_words[word],
 		    name != NULL ? " " : "", name != NULL ? name : "", twin->file, twin->line);
 		return;
 	}
@@ -211,7 +216,7 @@ add_section(struct reading *r, enum config_kind kind, const char *name)
 	}
 	r->sections = s;
 	s += r->section_count++;
-	*s = (struct config_section){.kind = kind, .line = r->line, .file = config_strdup(r, r->file)};
+	*s = (struct config_section){.kind = kind, .device = word == KIND_DEVICE, .line = r->line, .file = config_strdup(r, r->file)};
 	if (name != NULL)
 		add_named(r, s, name);
 }
@@ -255,7 +260,7 @@ config_begin_section(struct reading *r, char *header)
 	kind = find_kind(word);
 	if (kind == KIND_NONE)
 		config_fail(r, r->file, r->line,
-		    "unknown section [%s]: there are daemon, limits, log, trust, contact, token, key, timestamp and rule", word);
+		    "unknown section [%s]: there are daemon, limits, log, trust, contact, token, device, key, timestamp and rule", word);
 	else if (kind < KIND_TOKEN && name != NULL)
 		config_fail(r, r->file, r->line, "[%s] takes no name", word);
 	else if (kind >= KIND_TOKEN && (name == NULL || !is_name(name)))
@@ -334,6 +339,17 @@ is_pin(const char *name)
 	return false;
 }
 
+/* A device has a keeper where a token has a holder, and it is probed. */
+static bool
+fits_section(const struct config_section *s, const char *name)
+{
+	if (s->kind != KIND_TOKEN)
+		return true;
+	if (strcmp(name, "keeper") == 0 || strcmp(name, "probe-interval") == 0)
+		return s->device;
+	return !s->device || strcmp(name, "holder") != 0;
+}
+
 static const struct config_keyword *
 expect_keyword(struct reading *r, const char *name)
 {
@@ -352,9 +368,9 @@ expect_keyword(struct reading *r, const char *name)
 		return NULL;
 	}
 	k = find_keyword(current(r)->kind, name);
-	if (k == NULL)
-		config_fail(
-		    r, r->file, r->line, "unknown key \"%s\" in [%s]", name, kind_words[current(r)->kind]);
+	if (k == NULL || !fits_section(current(r), name))
+		config_fail(r, r->file, r->line, "unknown key \"%s\" in [%s]", name,
+		    kind_words[current(r)->device ? KIND_DEVICE : current(r)->kind]);
 	else if (r->indented && !k->list)
 		config_fail(
 		    r, r->file, r->line, "an indented line goes on with a list, and \"%s\" is none", name);

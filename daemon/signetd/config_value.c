@@ -572,6 +572,9 @@ const struct config_keyword config_keywords[] = {
     {KIND_TOKEN, "pinpad-timeout", set_time, AT(config_token, pinpad_timeout_ms), 1000, 600000, NULL, false},
     {KIND_TOKEN, "paths", add_path, 0, 1, WIRE_PATHS_MAX, NULL, true},
     {KIND_TOKEN, "environment", add_environment, 0, 1, WIRE_ENV_MAX, NULL, true},
+    /* of a [device] only */
+    {KIND_TOKEN, "keeper", set_text, AT(config_token, holder), 1, CONFIG_LINE_MAX, NULL, false},
+    {KIND_TOKEN, "probe-interval", set_time, AT(config_token, probe_interval_ms), 60000, 86400000, NULL, false},
 
     {KIND_KEY, "token", set_token, 0, 1, CONFIG_NAME_MAX, NULL, false},
     {KIND_KEY, "uri", set_string, AT(config_key, uri), 1, CONFIG_LINE_MAX, NULL, false},
@@ -579,6 +582,7 @@ const struct config_keyword config_keywords[] = {
     {KIND_KEY, "scheme", set_scheme, 0, 0, 0, scheme_words, false},
     {KIND_KEY, "organisation", set_text, AT(config_key, organisation), 1, CONFIG_LINE_MAX, NULL, false},
     {KIND_KEY, "holder", set_text, AT(config_key, holder), 1, CONFIG_LINE_MAX, NULL, false},
+    {KIND_KEY, "probe", set_bool, AT(config_key, probe), 0, 1, NULL, false},
 
     {KIND_TIMESTAMP, "key", set_token, 0, 1, CONFIG_NAME_MAX, NULL, false},
     {KIND_TIMESTAMP, "policy", set_oid, AT(config_timestamp, policy), 1, CONFIG_POLICY_MAX, NULL, false},

@@ -189,8 +189,9 @@ add_signature_members(struct job *j)
 	digest_format(&j->digest, digest);
 	if (j->cert_check != NULL)
 		add_json(&j->body, ",\"certCheck\":", j->cert_check);
-	buf_str(&j->body, j->format == WIRE_TST ? ",\"operation\":\"timestamp\",\"digest\":\""
-						: ",\"operation\":\"sign\",\"digest\":\"");
+	buf_str(&j->body, ",\"operation\":\"");
+	buf_str(&j->body, j->health ? "health" : j->format == WIRE_TST ? "timestamp" : "sign");
+	buf_str(&j->body, "\",\"digest\":\"");
 	buf_str(&j->body, digest);
 	buf_str(&j->body, "\",\"format\":\"");
 	buf_str(&j->body, format[j->format]);

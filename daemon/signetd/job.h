@@ -56,6 +56,8 @@ struct job {
 	uint8_t input[LEDGER_HASH];
 	struct replay *replay; /* the binding of request_id while this runs */
 
+	bool health; /* our own signature that shows whether a device works */
+
 	/* PIN and lease */
 	struct secret *pin;
 	enum pin_source source;

@@ -15,6 +15,7 @@
 #include "clock.h"
 #include "credential.h"
 #include "entry.h"
+#include "health.h"
 #include "journal.h"
 #include "text.h"
 #include "token_lease.h"
@@ -56,6 +57,8 @@ token_is_held_by(const struct token *t, uid_t uid)
 const char *
 token_state_name(const struct token *t)
 {
+	if (t->unhealthy && (t->state == TOKEN_LOCKED || t->state == TOKEN_READY))
+		return "failed";
 	switch (t->state) {
 	case TOKEN_LOCKED:
 		return "locked";
@@ -90,8 +93,8 @@ key_state_name(const struct key *k)
 }
 
 /* State changes in the log; a token that comes and goes all day does not fill it. */
-static void
-log_state(struct token *t, const char *detail)
+void
+token_log_state(struct token *t, const char *detail)
 {
 	const char *state = token_state_name(t);
 	uint64_t now = uv_now(&t->broker->loop);
@@ -260,7 +263,7 @@ show_absent(struct token *t, const char *reason)
 	t->failures_in_a_row = 0;
 	t->state = TOKEN_ABSENT;
 	set_reason(t, "%s", reason);
-	log_state(t, NULL);
+	token_log_state(t, NULL);
 }
 
 static const char *
@@ -407,7 +410,7 @@ lose(struct token *t, const char *why, bool hung)
 	set_reason(t, "%s", why);
 	t->state = TOKEN_FAILED;
 	journal(LOG_WARNING, &fields, "token %s: %s%s", t->conf->name, why, t->removed ? "" : "; starting a new one");
-	log_state(t, hung ? "hung" : "driver ended");
+	token_log_state(t, hung ? "hung" : "driver ended");
 	fail_claimed(t, &sent, hung);
 	t->failures++;
 	if (t->failures_in_a_row < CRASHES_UNTIL_FAILED)
@@ -491,14 +494,16 @@ on_present(struct token *t, struct wire_info *info)
 			say_error("out of memory: entries of key %s lack its certificate", t->keys[i].conf->name);
 	}
 	t->reason[0] = '\0';
-	if (t->conf->credential != NULL && t->pin->note[PIN_STORED].failures > 0)
+	if (t->unhealthy)
+		set_reason(t, "%s", t->health_reason);
+	else if (t->conf->credential != NULL && t->pin->note[PIN_STORED].failures > 0)
 		snprintf(t->reason, sizeof(t->reason),
 		    "its stored PIN was refused: renew the credential, then enter the same PIN once");
 	if (t->pin->locked)
 		t->state = TOKEN_BLOCKED;
 	else
 		t->state = (t->flags & CKF_LOGIN_REQUIRED) != 0 ? TOKEN_LOCKED : TOKEN_READY;
-	log_state(t, NULL);
+	token_log_state(t, NULL);
 }
 
 static void
@@ -510,7 +515,7 @@ on_missing(struct token *t, enum token_state state, const char *reason, uint64_t
 	set_reason(t, "%s", reason);
 	if (news && state == TOKEN_FAILED)
 		say_error("token %s: %s", t->conf->name, t->reason);
-	log_state(t, NULL);
+	token_log_state(t, NULL);
 	drop_worker(t);
 	schedule(t, retry_ms);
 }
@@ -734,7 +739,8 @@ on_stored(struct job *j)
 
 	t->storing = false;
 	if (j->fault.err == SIGNET_OK) {
-		t->reason[0] = '\0';
+		if (!t->unhealthy)
+			t->reason[0] = '\0';
 		t->store_pause_ms = 0;
 		return;
 	}
@@ -904,7 +910,9 @@ token_tick(struct token *t, uint64_t now_ms)
 	}
 	if (lease_expired(t, now_ms) && !t->locking && !t->removed)
 		end_expired_lease(t);
-	if (!t->removed)
+	if (!t->removed) {
 		watch_oneself(t, now_ms);
+		health_tick(t, now_ms);
+	}
 	token_run(t);
 }

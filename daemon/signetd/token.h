@@ -42,7 +42,7 @@ struct lease {
 
 struct token_face { /* of a token: what a watcher is told of it when it changes */
 	enum token_state state;
-	bool stands, shared;
+	bool stands, shared, unhealthy;
 	uint64_t lease, infos;
 	unsigned pin_failures;
 	char reason[256];
@@ -72,6 +72,10 @@ struct token {
 	bool retire;	 /* the worker must be replaced when its lanes are empty */
 	bool leaving;	 /* the watcher sees it no more: the worker ends when its lanes are empty */
 	bool renew;	 /* the worker is to be replaced when nobody needs it */
+	bool checking;	 /* its health signature is under way: health.h */
+	bool unhealthy;	 /* the last one was wrong or late: nobody else uses it until one is right */
+	uint64_t health_due_ms;
+	char health_reason[200];
 	bool probing;	 /* it is being asked whether it is still there */
 	bool storing;	 /* the stored PIN is on its way */
 	bool store_failed; /* for good: until a person has entered the right one, or the configuration is read anew */
@@ -143,6 +147,8 @@ bool token_lease_serves(const struct token *t, uid_t uid, uint64_t batch);
 /* Does it sign only after a PIN? Known once the token was seen. */
 bool token_lease_needed(const struct token *t);
 
+/* Its state goes into the log, if it is another one; folded. */
+void token_log_state(struct token *t, const char *detail);
 /* From its watcher: the word on it may be another. */
 void token_on_presence(struct token *t);
 /* Nothing that its worker holds is worth anything any more. */

@@ -59,8 +59,15 @@ token_fault(const struct token *t, struct fault *f)
 	const char *name = t->conf->name;
 
 	if (t->state != TOKEN_ABSENT) {
-		fault_set(f, SIGNET_ERR_TOKEN_FAILED, name, "token %s does not work: %s", name, t->reason);
+		fault_set(f, SIGNET_ERR_TOKEN_FAILED, name, "%s %s does not work: %s%s", t->conf->device ? "the secure device" : "token",
+		    name, t->reason, t->conf->device ? "; sealing and time-stamps stop, personal signing goes on" : "");
 		fault_set_reason(f, "%s", t->reason);
+		return;
+	}
+	if (t->conf->device) {
+		fault_set(f, SIGNET_ERR_TOKEN_ABSENT, name, "the secure device %s is not there: sealing and time-stamps stop until "
+		    "%s connects it; personal signing goes on", name, t->conf->holder != NULL ? t->conf->holder : "its keeper");
+		say_where(t, f);
 		return;
 	}
 	fault_set(f, SIGNET_ERR_TOKEN_ABSENT, name, "token %s is not there: insert it%s%s", name,
@@ -459,6 +466,16 @@ certificate_allows(struct token *t, struct job *j)
 	}
 }
 
+/* Our own jobs go on: they may show that it works again. */
+static bool
+is_healthy(const struct token *t, struct job *j)
+{
+	if (!t->unhealthy || j->verb == VERB_NONE)
+		return true;
+	token_fault(t, &j->fault);
+	return false;
+}
+
 /* False: the job stays in the queue. A job that failed is moved to `failed`. */
 static bool
 claim(struct token *t, struct job *j, struct job_list *failed)
@@ -468,7 +485,7 @@ claim(struct token *t, struct job *j, struct job_list *failed)
 
 	if (j->not_before_ms > uv_now(&t->broker->loop))
 		return false;
-	if (permit_now(t, j, &rule) && log_takes_it(t, j) && scheme_known(j))
+	if (permit_now(t, j, &rule) && is_healthy(t, j) && log_takes_it(t, j) && scheme_known(j))
 		v = certificate_allows(t, j);
 	if (v == LEASE_WAIT)
 		return false;

@@ -39,7 +39,7 @@ struct token_watcher {
 static struct token_face
 face_of(const struct token *t)
 {
-	struct token_face face = {.state = t->state, .stands = t->lease.stands, .shared = t->lease.shared,
+	struct token_face face = {.state = t->state, .stands = t->lease.stands, .shared = t->lease.shared, .unhealthy = t->unhealthy,
 	    .lease = t->lease.number, .infos = t->infos, .pin_failures = pin_failures(t->pin)};
 
 	memcpy(face.reason, t->reason, sizeof(face.reason));
@@ -49,7 +49,7 @@ face_of(const struct token *t)
 static bool
 same_face(const struct token_face *a, const struct token_face *b)
 {
-	return a->state == b->state && a->stands == b->stands && a->shared == b->shared && a->lease == b->lease &&
+	return a->state == b->state && a->stands == b->stands && a->shared == b->shared && a->unhealthy == b->unhealthy && a->lease == b->lease &&
 	       a->infos == b->infos && a->pin_failures == b->pin_failures && strcmp(a->reason, b->reason) == 0;
 }
 

@@ -79,7 +79,7 @@ extern "C" {
 	X("token", "s", "configured name of the token")                                                      \
 	X("tokenSerial", "s", "serial number of the token")                                                  \
 	X("certCheck", "s", "good, untrusted, no-revocation, unchecked, unavailable: what was known of the certificate")   \
-	X("operation", "s", "sign, seal, timestamp, ...")                                                    \
+	X("operation", "s", "sign, seal, timestamp, health, ...")                                                    \
 	X("digest", "s", "\"<algorithm>:<hex>\" that was signed")                                            \
 	X("format", "s", "raw, cades, pades, tst")                                                           \
 	X("level", "s", "b, t")                                                                              \

@@ -698,6 +698,37 @@ there_are_at_most_64_tokens(void **state)
  * Between sections
  */
 
+#define DEVICE "[daemon]\nown-uid = yes\n[device d]\nmodule = DIR/lib/module.so\nlabel = d\n"
+
+static void
+a_device_has_a_keeper_and_no_personal_keys(void **state)
+{
+	struct config *c;
+
+	(void)state;
+	write_file("signetd.conf",
+	    DEVICE "keeper = Bà Lan\nprobe-interval = 2min\n[key s]\ntoken = d\nuri = pkcs11:token=d;id=%01\nuse = seal\n"
+			"[key h]\ntoken = d\nuri = pkcs11:token=d;id=%02\nuse = log\nprobe = yes\n");
+	c = loaded();
+	assert_true(c->tokens[0].device);
+	assert_string_equal(c->tokens[0].holder, "Bà Lan");
+	assert_int_equal(c->tokens[0].probe_interval_ms, 120000);
+	assert_false(c->keys[0].probe);
+	assert_true(c->keys[1].probe);
+	config_unref(c);
+	assert_bad(DEVICE "[key k]\ntoken = d\nuri = pkcs11:token=d;id=%01\n", 6, "people sign with tokens of their own");
+	assert_bad(DEVICE "holder = x\n", 6, "unknown key \"holder\" in [device]");
+	assert_bad("[daemon]\nown-uid = yes\n[token t]\nkeeper = x\n", 4, "unknown key \"keeper\" in [token]");
+	assert_bad("[daemon]\nown-uid = yes\n[token t]\nprobe-interval = 2min\n", 4, "unknown key \"probe-interval\"");
+	assert_bad(DEVICE "[token d]\n", 6, "there twice");
+	assert_bad(DEVICE "probe-interval = 59999ms\n", 6, "probe-interval");
+	assert_bad(DEVICE "probe-interval = 86400001ms\n", 6, "probe-interval");
+	assert_bad(DEVICE "[key h]\ntoken = d\nuri = pkcs11:token=d;id=%01\nuse = log\nprobe = yes\n"
+			  "[key i]\ntoken = d\nuri = pkcs11:token=d;id=%02\nuse = log\nprobe = yes\n",
+	    15, "[key h] has it already");
+	assert_bad(TOKEN "[key k]\ntoken = t\nuri = pkcs11:serial=12ab;id=%01\nprobe = yes\n", 9, "is not on a [device]");
+}
+
 static void
 a_token_needs_module_and_one_of_serial_and_label(void **state)
 {
@@ -1481,7 +1512,8 @@ the_man_page_has_the_parsers_keys_in_the_parsers_order(void **state)
 		k = next_documented(&at, kind, sizeof(kind));
 		assert_non_null(k);
 		assert_string_equal(k->name, config_keywords[i].name);
-		assert_string_equal(kind, config_kind_word(config_keywords[i].kind));
+		/* a device is a token with keys of its own at the end */
+		assert_string_equal(strcmp(kind, "device") == 0 ? "token" : kind, config_kind_word(config_keywords[i].kind));
 	}
 	assert_null(next_documented(&at, kind, sizeof(kind)));
 	free(text);
@@ -1580,6 +1612,7 @@ main(void)
 	    CASE(a_worker_takes_16_paths_and_variables_and_not_17),
 	    CASE(a_token_takes_64_keys_and_not_65),
 	    CASE(there_are_at_most_64_tokens),
+	    CASE(a_device_has_a_keeper_and_no_personal_keys),
 	    CASE(a_token_needs_module_and_one_of_serial_and_label),
 	    CASE(two_sections_never_mean_one_token),
 	    CASE(a_key_needs_its_token_and_a_uri),
