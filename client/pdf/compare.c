@@ -224,8 +224,10 @@ look_for_added(struct comparison *c, const struct value *v)
 	struct lexer l;
 	int64_t number;
 
+	if (v->n == 0) /* "endobj" stood there, and nothing else */
+		return;
 	lexer_init(&l, &c->then->watch, v->p, v->p + v->n);
-	while (v->n > 0 && lexer_reference(&l, &number)) {
+	while (lexer_reference(&l, &number)) {
 		if (number < PDF_OBJECTS_MAX && (c->added[number / 8] >> number % 8 & 1) != 0)
 			c->changes->foreign++;
 	}

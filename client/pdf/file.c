@@ -73,6 +73,8 @@ pdf_open(struct pdf **file, const uint8_t *bytes, size_t size)
 	f->bytes = bytes;
 	f->size = size;
 	f->watch.work = PDF_WORK_BASE + (uint64_t)PDF_WORK_PER_BYTE * size;
+	if (f->watch.work > PDF_WORK_MAX)
+		f->watch.work = PDF_WORK_MAX;
 	err = read_all(f);
 	if (err != PDF_OK) {
 		pdf_close(f);

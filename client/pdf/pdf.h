@@ -28,9 +28,13 @@ enum {
 	PDF_CONTENTS_MAX = 1 << 20, /* bytes of one signature */
 	PDF_TEXT_MAX = 512,         /* bytes of a name, a reason, a place */
 	PDF_ID_SIZE = 16,
-	/* bytes that may be read or unpacked, again and again, before it is given up: so many, and so often the file */
+	/*
+	 * Bytes that may be read or unpacked, again and again, before it is given up: so many, and so often the file,
+	 * but never more than that.
+	 */
 	PDF_WORK_BASE = 16 << 20,
 	PDF_WORK_PER_BYTE = 32,
+	PDF_WORK_MAX = 1 << 30,
 };
 
 /* PDF_ERRORS(X) calls X(CODE, word, text): a word for programs, a sentence for people. */

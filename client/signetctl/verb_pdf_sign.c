@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "base/json.h"
@@ -125,6 +126,17 @@ make_draft(struct job *j, struct pdf_draft *draft)
 	return code;
 }
 
+/* Whatever its name: with --force it would be gone. */
+static int
+refuse_itself(const char *file, const char *out)
+{
+	struct stat a, b;
+
+	if (stat(file, &a) != 0 || stat(out, &b) != 0 || a.st_dev != b.st_dev || a.st_ino != b.st_ino)
+		return CTL_OK;
+	return fail_text(CTL_USAGE, _("the signed copy would replace %s itself"), file);
+}
+
 static int
 sign_pdf(struct job *j, struct pdf_draft *draft)
 {
@@ -135,6 +147,8 @@ sign_pdf(struct job *j, struct pdf_draft *draft)
 	if (out == NULL)
 		abort();
 	code = sign_begin(j);
+	if (code == CTL_OK)
+		code = refuse_itself(c->args[0], out);
 	if (code == CTL_OK)
 		code = files_one(j, c->args[0], out);
 	else

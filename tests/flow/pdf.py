@@ -175,6 +175,11 @@ class Pdf(flow.SandboxTest):
     def test_nothing_is_replaced_or_spent_unasked(self):
         files.write(self.place, "decision.signed.pdf", b"precious")
         size = len(self.box.entries())
+        os.symlink(self.page, self.path("link.pdf"))
+        for out in (self.page, self.path("link.pdf")):
+            _, why = self.ctl("pdf", "sign", "--key", "ec", "-f", "-o", out, self.page, code=USAGE)
+            self.assertIn("itself", why)
+        os.remove(self.path("link.pdf"))
         _, why = self.ctl("pdf", "sign", "--key", "ec", self.page, code=FAILED)
         self.assertIn("--force", why)
         self.assertEqual(self.read(self.path("decision.signed.pdf")), b"precious")

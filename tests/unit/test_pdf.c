@@ -550,6 +550,25 @@ work_is_bounded(void **state)
 		assert_int_equal(lexer_value(&l).type, n >= 7 ? VALUE_STRING : VALUE_NONE);
 		assert_int_equal(w.err, n >= 7 ? PDF_OK : PDF_LIMIT);
 	}
+	/* what a file gets grows with it, to a limit */
+	for (size_t n = 0; n < 2; n++) {
+		struct pdf *f = NULL;
+		struct maker m;
+		size_t start;
+
+		maker_init(&m);
+		put_page(&m);
+		while (m.out.len < n * (PDF_WORK_MAX / PDF_WORK_PER_BYTE))
+			buf_str(&m.out, "% a line that nobody reads, one of very many of its kind in this file\n");
+		start = put_table(&m, "/Root 1 0 R", -1);
+		put_end(&m, start);
+		assert_int_equal(pdf_open(&f, m.out.data, m.out.len), PDF_OK);
+		assert_true(f->watch.work <= PDF_WORK_MAX);
+		assert_true(f->watch.work > (n == 0 ? PDF_WORK_BASE : PDF_WORK_MAX - PDF_WORK_BASE));
+		assert_true(n > 0 || f->watch.work < PDF_WORK_BASE + PDF_WORK_PER_BYTE * m.out.len);
+		pdf_close(f);
+		buf_done(&m.out);
+	}
 	/* the same small page, asked for so often that it would take minutes */
 	w = (struct watch){0};
 	assert_int_equal(
