@@ -5,6 +5,8 @@
  * signet_receipt_verify() said so. The entry is the witness: what else the file
  * says must be what the entry says.
  */
+#include <openssl/cms.h>
+#include <openssl/err.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -108,6 +110,25 @@ same_text(const json_t *entry, const char *name, const char *text)
 	return own != NULL && strcmp(own, text) == 0;
 }
 
+/* Of a CMS to which a time-stamp was added: the value in it is still the one that was logged. */
+static bool
+value_hash(const signet_receipt *r, uint8_t hash[TLOG_HASH])
+{
+	const uint8_t *p = r->signature;
+	CMS_ContentInfo *cms = d2i_CMS_ContentInfo(NULL, &p, (long)r->signature_size);
+	STACK_OF(CMS_SignerInfo) *signers = cms == NULL ? NULL : CMS_get0_SignerInfos(cms);
+	bool ok = signers != NULL && sk_CMS_SignerInfo_num(signers) == 1;
+
+	if (ok) {
+		const ASN1_OCTET_STRING *value = CMS_SignerInfo_get0_signature(sk_CMS_SignerInfo_value(signers, 0));
+
+		tlog_sha256(hash, value->data, (size_t)value->length);
+	}
+	CMS_ContentInfo_free(cms);
+	ERR_clear_error();
+	return ok;
+}
+
 static bool
 same_signature(const json_t *entry, const signet_receipt *r)
 {
@@ -117,7 +138,12 @@ same_signature(const json_t *entry, const signet_receipt *r)
 	tlog_sha256(d.bytes, r->signature, r->signature_size);
 	digest_format(&d, text);
 	/* of a CMS the entry has both: of all of it, and of the value in it */
-	return same_text(entry, json_member_str(entry, "cmsHash") != NULL ? "cmsHash" : "signatureHash", text);
+	if (same_text(entry, json_member_str(entry, "cmsHash") != NULL ? "cmsHash" : "signatureHash", text))
+		return true;
+	if (!value_hash(r, d.bytes))
+		return false;
+	digest_format(&d, text);
+	return same_text(entry, "signatureHash", text);
 }
 
 static bool

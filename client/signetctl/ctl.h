@@ -75,7 +75,8 @@ enum exit_code {
 	OPTION(SIGNATURE, 0, "signature", N_("FILE"), N_("the entry of this signature (a file, or sha256:...)")) \
 	OPTION(FILE, 0, "file", N_("FILE"), N_("entries about this file: a document, a signature or a receipt")) \
 	OPTION(TITLES, 0, "titles", NULL, N_("with the texts behind the hashes, as far as you may read them")) \
-	OPTION(FORMAT, 0, "format", N_("NAME"), N_("jsonl (default) or csv"))                                \
+	OPTION(FORMAT, 0, "format", N_("NAME"), N_("of a signature: cades (default), pades or raw; of a log: jsonl (default) or csv")) \
+	OPTION(LEVEL, 0, "level", N_("NAME"), N_("b (default), or t: with a time-stamp"))                                \
 	OPTION(FROM_CHECKPOINT, 0, "from-checkpoint", N_("FILE"), N_("verify only what came after this remembered checkpoint")) \
 	OPTION(CONFIG, 0, "config", N_("FILE"), N_("the daemon's configuration file")) \
 	OPTION(REASON, 0, "reason", N_("TEXT"), N_("why: for the log and those who ask, or for the PDF file")) \
@@ -189,6 +190,7 @@ int verb_token_list(struct ctl *c);
 int verb_unlock(struct ctl *c);
 int verb_lock(struct ctl *c);
 int verb_sign(struct ctl *c);
+int verb_timestamp(struct ctl *c);
 int verb_verify(struct ctl *c);
 int verb_collect(struct ctl *c);
 int verb_call(struct ctl *c);

@@ -14,8 +14,11 @@
 #include "base/digest.h"
 
 #include "check.h"
+#include "cms.h"
+#include "cms_stamp.h"
 #include "hash.h"
 #include "log.h"
+#include "verify.h"
 
 static const struct {
 	enum option_id option;
@@ -64,6 +67,18 @@ log_hash_of_file(const char *path)
 	return digest_text(&h, SIGNET_SHA256);
 }
 
+char *
+signature_hash_of_file(const char *path)
+{
+	size_t size = 0, used;
+	uint8_t *bytes = cms_load(path, &size);
+	char text[DIGEST_TEXT_MAX];
+	bool is_cms = bytes != NULL && cms_value_hash(bytes, size, &used, text);
+
+	free(bytes);
+	return is_cms ? strdup(text) : log_hash_of_file(path);
+}
+
 static void
 put(json_t *filter, const char *name, const char *value)
 {
@@ -89,7 +104,7 @@ put_hash(json_t *filter, const char *name, const char *value)
 		put(filter, name, value);
 		return CTL_OK;
 	}
-	hash = log_hash_of_file(value);
+	hash = signature_hash_of_file(value);
 	if (hash == NULL)
 		return CTL_FAILED;
 	put(filter, name, hash);

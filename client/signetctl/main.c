@@ -22,6 +22,7 @@
 #define TAKES_UNLOCK (TAKES_ALWAYS | TAKES_PIN | TAKES(USES) | TAKES(SECONDS))
 #define TAKES_SIGN                                                                                           \
 	(TAKES_ALWAYS | TAKES_PIN | TAKES(KEY) | TAKES(HASH) | TAKES(SCHEME) | TAKES(OUT) | TAKES(STDOUT) |  \
+	    TAKES(FORMAT) | TAKES(LEVEL) |                                                                   \
 	    TAKES(FORCE) | TAKES(RESUME) | TAKES(TITLE) | TAKES(NUMBER) | TAKES(DATE) | TAKES(CAPACITY) |    \
 	    TAKES(FOR) | TAKES(REQUEST_ID) | TAKES(TIMEOUT) | TAKES(RECEIPT))
 #define TAKES_PDF_SIGN                                                                                       \
@@ -67,9 +68,11 @@ const struct verb verbs[] = {
     {"key", "enable", N_("KEY"), N_("switch it on again"), TAKES_ALWAYS | TAKES(REASON), 1, 1, verb_key_enable},
     {"unlock", NULL, N_("[NAME]"), N_("the same as token unlock"), TAKES_UNLOCK, 0, 1, verb_unlock},
     {"lock", NULL, N_("[NAME]"), N_("the same as token lock"), TAKES_ALWAYS, 0, 1, verb_lock},
-    {"sign", NULL, N_("FILE..."), N_("sign files; each gets a FILE.sig"), TAKES_SIGN, 1, -1, verb_sign},
-    {"verify", NULL, N_("FILE [FILE.sig]"), N_("check a signature"),
-	TAKES_ALWAYS | TAKES(KEY) | TAKES(CERT) | TAKES(HASH) | TAKES(SCHEME), 1, 2, verb_verify},
+    {"sign", NULL, N_("FILE..."), N_("sign files; each gets a FILE.p7s"), TAKES_SIGN, 1, -1, verb_sign},
+    {"timestamp", NULL, N_("FILE..."), N_("time-stamp files; each gets a FILE.tst"),
+	TAKES_ALWAYS | TAKES(HASH) | TAKES_OUT, 1, -1, verb_timestamp},
+    {"verify", NULL, N_("FILE [FILE.p7s]"), N_("check a signature"),
+	TAKES_ALWAYS | TAKES(CA) | TAKES(KEY) | TAKES(CERT) | TAKES(HASH) | TAKES(SCHEME), 1, 2, verb_verify},
     {"pdf", "sign", N_("FILE.pdf"), N_("sign a PDF file, in a copy of it: NAME.signed.pdf"), TAKES_PDF_SIGN, 1, 1,
 	verb_pdf_sign},
     {"pdf", "verify", N_("FILE.pdf"), N_("check every signature in a PDF file"),
@@ -79,7 +82,7 @@ const struct verb verbs[] = {
 	verb_collect},
     {"receipt", "verify", N_("FILE.receipt [DOCUMENT]"), N_("check a receipt; needs no daemon"),
 	TAKES_ALWAYS | TAKES(VKEY), 1, 2, verb_receipt_verify},
-    {"receipt", NULL, N_("FILE"), N_("save the log entry of FILE.sig and its proof in FILE.receipt"),
+    {"receipt", NULL, N_("FILE"), N_("save the log entry of its signature and the proof in FILE.receipt"),
 	TAKES_ALWAYS | TAKES(VKEY) | TAKES(INDEX) | TAKES(REQUEST_ID) | TAKES_OUT, 1, 1, verb_receipt},
     {"mine", NULL, "", N_("your own entries in the signing log"), TAKES_ALWAYS | TAKES_FILTER, 0, 0,
 	verb_mine},

@@ -16,19 +16,30 @@
 #include "out.h"
 
 char *
-out_path(const char *file, const char *folder)
+out_path(const char *file, const char *folder, const char *suffix)
 {
 	const char *slash = strrchr(file, '/');
 	char *path = NULL;
 	int n;
 
 	if (folder == NULL)
-		n = asprintf(&path, "%s.sig", file);
+		n = asprintf(&path, "%s%s", file, suffix);
 	else
-		n = asprintf(&path, "%s/%s.sig", folder, slash == NULL ? file : slash + 1);
+		n = asprintf(&path, "%s/%s%s", folder, slash == NULL ? file : slash + 1, suffix);
 	if (n < 0)
 		abort();
 	return path;
+}
+
+char *
+out_beside(const char *file)
+{
+	char *path = out_path(file, NULL, ".p7s");
+
+	if (access(path, F_OK) == 0)
+		return path;
+	free(path);
+	return out_path(file, NULL, ".sig");
 }
 
 static int

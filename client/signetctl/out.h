@@ -10,7 +10,9 @@
  */
 must_check int out_write(const char *path, const void *bytes, size_t n, bool replace);
 
-/* FILE.sig beside FILE, or in `folder` if that is not NULL. free() it. */
-char *out_path(const char *file, const char *folder);
+/* FILE<suffix> beside FILE, or in `folder` if that is not NULL. free() it. */
+char *out_path(const char *file, const char *folder, const char *suffix);
+/* The signature beside FILE: FILE.p7s if that is there, else FILE.sig. free() it. */
+char *out_beside(const char *file);
 
 #endif

@@ -34,7 +34,7 @@ struct job {
 	signet_hash hash;
 	struct picked key;
 	struct pin pin;
-	const char *format; /* NULL: raw */
+	const char *format; /* raw, cades or pades */
 	/*
 	 * What the file at `out` becomes, made of the signature; NULL: the signature itself. 0, or an errno. The
 	 * bytes belong to who makes them.

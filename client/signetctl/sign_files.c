@@ -13,6 +13,8 @@
 #include <sys/stat.h>
 
 #include "check.h"
+#include "cms.h"
+#include "cms_stamp.h"
 #include "out.h"
 #include "receipt.h"
 #include "sign.h"
@@ -201,6 +203,25 @@ files_one(struct job *j, const char *path, char *out)
 	return given(j->c, OPT_FORCE) ? CTL_OK : check_absent(j);
 }
 
+static bool
+is_bare(const struct job *j)
+{
+	return strcmp(j->format, "raw") == 0;
+}
+
+static int
+check_format(struct job *j)
+{
+	const char *level = j->c->value[OPT_LEVEL];
+
+	j->format = given(j->c, OPT_FORMAT) ? j->c->value[OPT_FORMAT] : "cades";
+	if (!is_bare(j) && strcmp(j->format, "cades") != 0 && strcmp(j->format, "pades") != 0)
+		return fail_text(CTL_USAGE, _("--format is cades, pades or raw"));
+	if (level != NULL && strcmp(level, "b") != 0 && strcmp(level, "t") != 0)
+		return fail_text(CTL_USAGE, _("--level is b, or t with a time-stamp"));
+	return CTL_OK;
+}
+
 int
 files_read(struct job *j)
 {
@@ -213,6 +234,8 @@ files_read(struct job *j)
 	if (code == CTL_OK)
 		code = check_options(j);
 	if (code == CTL_OK)
+		code = check_format(j);
+	if (code == CTL_OK)
 		code = check_folder(folder);
 	if (code != CTL_OK)
 		return code;
@@ -220,7 +243,7 @@ files_read(struct job *j)
 	for (i = 0; i < j->count; i++) {
 		j->files[i].path = j->c->args[i];
 		if (!given(j->c, OPT_STDOUT))
-			j->files[i].out = out_path(j->c->args[i], folder);
+			j->files[i].out = out_path(j->c->args[i], folder, is_bare(j) ? ".sig" : ".p7s");
 	}
 	name_requests(j);
 	if (given(j->c, OPT_STDOUT))
@@ -254,6 +277,38 @@ files_hash(struct job *j)
 	}
 }
 
+static bool
+digest_of_job(void *arg, signet_hash hash, uint8_t *digest)
+{
+	struct hashes h;
+	const struct file *f = arg;
+
+	if (hash_file(&h, f->path, 1U << hash) != SIGNET_OK)
+		return false;
+	memcpy(digest, h.of[hash], signet_hash_size(hash));
+	return true;
+}
+
+/* Its .p7s is a signature of it by this key, with a time-stamp if one is asked for. */
+static bool
+is_whole(const struct job *j, struct file *f)
+{
+	const char *level = j->c->value[OPT_LEVEL];
+	struct cms_report r;
+	size_t size = 0;
+	uint8_t *bytes = cms_load(f->out, &size);
+	bool good;
+
+	if (bytes == NULL)
+		return false;
+	cms_check(&r, bytes, size, digest_of_job, f, NULL);
+	good = r.readable && r.digest_good && r.signature_good && X509_cmp(r.signer, j->key.cert) == 0 &&
+	       (level == NULL || strcmp(level, "t") != 0 || r.stamped);
+	cms_report_done(&r);
+	free(bytes);
+	return good;
+}
+
 static void
 resume_file(struct job *j, struct file *f)
 {
@@ -262,8 +317,9 @@ resume_file(struct job *j, struct file *f)
 
 	if (lstat(f->out, &st) != 0)
 		return;
-	if (signature_read(&s, f->out) == SIGNET_OK &&
-	    check_signature(j->key.cert, j->hash, f->digest, &s, j->c->value[OPT_SCHEME], NULL))
+	if (is_bare(j) ? signature_read(&s, f->out) == SIGNET_OK &&
+			     check_signature(j->key.cert, j->hash, f->digest, &s, j->c->value[OPT_SCHEME], NULL)
+		       : is_whole(j, f))
 		f->state = FILE_KEPT;
 	else
 		file_fail(f, CTL_FAILED,

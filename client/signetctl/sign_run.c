@@ -144,6 +144,7 @@ fill_options(const struct job *j, signet_options *o)
 	const struct ctl *c = j->c;
 
 	*o = (signet_options)SIGNET_OPTIONS_INIT;
+	o->level = c->value[OPT_LEVEL];
 	o->scheme = c->value[OPT_SCHEME];
 	o->format = j->format;
 	o->pin = j->pin.pin;

@@ -17,6 +17,7 @@
 #include "out.h"
 #include "pdf_file.h"
 #include "receipt.h"
+#include "verify.h"
 
 char *
 receipt_path(const char *file)
@@ -34,7 +35,7 @@ receipt_beside(const char *signature_file)
 	size_t n = strlen(signature_file);
 	char *path = NULL;
 
-	if (n > 4 && strcmp(signature_file + n - 4, ".sig") == 0)
+	if (n > 4 && (strcmp(signature_file + n - 4, ".sig") == 0 || strcmp(signature_file + n - 4, ".p7s") == 0))
 		n -= 4;
 	if (asprintf(&path, "%.*s.receipt", (int)n, signature_file) < 0)
 		abort();
@@ -84,7 +85,7 @@ signature_hash(const struct making *m)
 	int saved;
 
 	if (access(m->signature_file, R_OK) == 0)
-		return log_hash_of_file(m->signature_file);
+		return signature_hash_of_file(m->signature_file);
 	saved = errno;
 	buf_init(&cms, PDF_CONTENTS_MAX);
 	found = pdf_file_last_cms(m->file, &cms, text);
@@ -284,7 +285,7 @@ verb_receipt(struct ctl *c)
 
 	if (given(c, OPT_JSON))
 		return fail_text(CTL_USAGE, _("a receipt is a JSON document itself: see its file"));
-	m.signature_file = out_path(m.file, NULL);
+	m.signature_file = out_beside(m.file);
 	code = make(&m);
 	free(m.signature_file);
 	free(m.entry);

@@ -11,7 +11,11 @@
 
 #include "check.h"
 #include "ctl.h"
+#include "base/digest.h"
+#include "cms.h"
+#include "cms_stamp.h"
 #include "out.h"
+#include "verify.h"
 
 struct verification {
 	struct ctl *c;
@@ -162,6 +166,26 @@ report(const struct verification *v)
 	return CTL_OK;
 }
 
+/* False: it is none, or cannot be read, which shows soon enough. */
+static bool
+verified_as_cms(const struct verification *v, int *code)
+{
+	struct verify_cms cms = {.c = v->c, .file = v->file, .signature_file = v->signature_file};
+	uint8_t *bytes = cms_load(v->signature_file, &cms.size);
+	char hash[DIGEST_TEXT_MAX];
+	size_t used;
+	bool is_cms = bytes != NULL && cms_value_hash(bytes, cms.size, &used, hash);
+
+	cms.bytes = bytes;
+	if (is_cms && (given(v->c, OPT_KEY) || given(v->c, OPT_CERT)))
+		*code = fail_text(CTL_USAGE,
+		    _("%s holds its signer's certificate: --key and --cert are for bare signatures"), v->signature_file);
+	else if (is_cms)
+		*code = verify_cms(&cms);
+	free(bytes);
+	return is_cms;
+}
+
 int
 verb_verify(struct ctl *c)
 {
@@ -172,9 +196,13 @@ verb_verify(struct ctl *c)
 		return fail_text(CTL_USAGE, _("say which: either --key or --cert"));
 	v.c = c;
 	v.file = c->args[0];
-	v.signature_file = c->arg_count > 1 ? strdup(c->args[1]) : out_path(c->args[0], NULL);
+	v.signature_file = c->arg_count > 1 ? strdup(c->args[1]) : out_beside(c->args[0]);
 	if (v.signature_file == NULL)
 		abort();
+	if (verified_as_cms(&v, &code)) {
+		free(v.signature_file);
+		return code;
+	}
 	code = read_inputs(&v);
 	if (code == CTL_OK)
 		code = try_certs(&v);

@@ -84,7 +84,7 @@ class Office(flow.SandboxTest):
         document = self.box.path("document")
         with open(document, "w", encoding="ascii") as f:
             f.write(flow.digest())
-        return self.ctl("sign", "--key", key, "--force", document, pin=PIN, code=code)
+        return self.ctl("sign", "--format", "raw", "--key", key, "--force", document, pin=PIN, code=code)
 
 
 class Administration(Office):
@@ -176,12 +176,12 @@ class Administration(Office):
             f.write("off")
         self.ctl("key", "disable", "rsa", code=2)
         self.ctl("key", "disable", "rsa", "--reason", "lost on the bus")
-        _, messages = self.ctl("sign", "--key", "rsa", document, code=4)
+        _, messages = self.ctl("sign", "--format", "raw", "--key", "rsa", document, code=4)
         self.assertIn("lost on the bus", messages)
         self.assertRegex(self.ctl("keys", "rsa")[0], "disabled .*lost on the bus")
         self.assertIn("rsa is disabled", " ".join(self.box.status()["warnings"]))
         self.ctl("key", "enable", "rsa", "--reason", "found again")
-        self.ctl("sign", "--key", "rsa", document)
+        self.ctl("sign", "--format", "raw", "--key", "rsa", document)
 
     def test_certificates_are_listed_and_exported(self):
         self.assertRegex(self.ctl("cert", "list", "ec")[0], r"ec +Sandbox ec +Signet sandbox +Throw-away CA")

@@ -47,7 +47,7 @@ class LogTest(flow.SandboxTest):
 
     def sign(self, name, *words, key="ec"):
         path = self.write(name, name.encode())
-        self.ctl("sign", "--key", key, "--force", *words, path)
+        self.ctl("sign", "--format", "raw", "--key", key, "--force", *words, path)
         return path
 
     def covered(self):
@@ -102,7 +102,7 @@ class Reading(LogTest):
             nobody.insert(0, "sudo")
         self.sign("of-root")
         path = self.write("of-nobody")
-        self.ctl("sign", "--key", "ec", "--out", "/tmp", "--force", path, prefix=nobody)
+        self.ctl("sign", "--format", "raw", "--key", "ec", "--out", "/tmp", "--force", path, prefix=nobody)
         os.remove("/tmp/of-nobody.sig")
         for verb in (("mine",), ("log", "search")):
             rows = self.json(*verb, prefix=nobody)
@@ -172,11 +172,11 @@ class Receipts(LogTest):
 
     def test_many_files_get_receipts(self):
         paths = [self.write(f"many-{n}", str(n).encode()) for n in range(20)]
-        self.ctl("sign", "--key", "ec", "--receipt", *paths)
+        self.ctl("sign", "--format", "raw", "--key", "ec", "--receipt", *paths)
         vkey = self.vkey()
         for path in paths:
             self.ctl("receipt", "verify", path + ".receipt", "--vkey", vkey, socket=NOWHERE)
-        _, why = self.ctl("sign", "--key", "ec", "--receipt", *paths, code=FAILED)
+        _, why = self.ctl("sign", "--format", "raw", "--key", "ec", "--receipt", *paths, code=FAILED)
         self.assertIn("nothing was signed", why)
 
 
@@ -395,7 +395,7 @@ class Flipped(LogTest):
 class Page(LogTest):
     def test_report_says_what_was_done_and_nothing_runs_in_it(self):
         self.sign("reported")
-        self.ctl("sign", "--key", "seal", self.write("sealed"), code=FAILED)
+        self.ctl("sign", "--format", "raw", "--key", "seal", self.write("sealed"), code=FAILED)
         self.covered()
         page, _ = self.ctl("log", "report", env={"TZ": "Asia/Ho_Chi_Minh"})
         self.assertIn("Verified", page)

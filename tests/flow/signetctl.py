@@ -45,7 +45,7 @@ class Signetctl(flow.SandboxTest):
         path = self.write("decision.pdf", b"%PDF " * 10000)
         for key in ("rsa", "ec"):
             for algorithm in ("sha256", "sha384", "sha512"):
-                self.ctl("sign", "--key", key, "--hash", algorithm, "--force", path)
+                self.ctl("sign", "--format", "raw", "--key", key, "--hash", algorithm, "--force", path)
                 public = self.write("public.pem", flow.run("openssl", "x509", "-in", self.box.certificate(key), "-noout",
                                                            "-pubkey").stdout)
                 out = flow.run("openssl", "dgst", "-" + algorithm, "-verify", public, "-signature", path + ".sig", path)
@@ -54,7 +54,7 @@ class Signetctl(flow.SandboxTest):
     def test_verify_says_good_and_not_good(self):
         path = self.write("a")
         for key in ("rsa", "ec", "ed"):
-            self.ctl("sign", "--key", key, "--force", path)
+            self.ctl("sign", "--format", "raw", "--key", key, "--force", path)
             self.assertIn("Good signature", self.ctl("verify", "--key", key, path)[0])
             self.ctl("verify", "--cert", self.box.certificate(key), path)
         other = self.write("b", b"other\n")
@@ -63,7 +63,7 @@ class Signetctl(flow.SandboxTest):
         self.ctl("verify", "--key", "ec", path, code=FAILED)
 
     def test_needs_a_key_where_there_are_several_and_lists_them(self):
-        _, why = self.ctl("sign", self.write("a"), code=USAGE)
+        _, why = self.ctl("sign", "--format", "raw", self.write("a"), code=USAGE)
         self.assertIn("--key", why)
         for key in ("rsa", "ec", "ed"):
             self.assertIn(key, why)
@@ -71,12 +71,12 @@ class Signetctl(flow.SandboxTest):
     def test_signs_many_files_and_names_those_that_failed(self):
         good = [self.write(f"f{n}") for n in range(20)]
         bad = os.path.join(self.place, "missing")
-        out, why = self.ctl("sign", "--key", "ec", *good, bad, code=SOME)
+        out, why = self.ctl("sign", "--format", "raw", "--key", "ec", *good, bad, code=SOME)
         self.assertIn("missing", why)
         self.assertIn("20 of 21", why)
         self.assertEqual(out.count("log entry"), 20)
         self.write("missing")
-        out, _ = self.ctl("sign", "--key", "ec", "--resume", *good, bad)
+        out, _ = self.ctl("sign", "--format", "raw", "--key", "ec", "--resume", *good, bad)
         self.assertEqual(out.count("was signed before"), 20)
         self.ctl("verify", "--key", "ec", bad)
 
@@ -84,7 +84,7 @@ class Signetctl(flow.SandboxTest):
         path = self.write("a")
         self.write("a.sig", b"precious")
         size = len(self.box.entries())
-        _, why = self.ctl("sign", "--key", "ec", path, code=FAILED)
+        _, why = self.ctl("sign", "--format", "raw", "--key", "ec", path, code=FAILED)
         self.assertIn("--force", why)
         with open(path + ".sig", "rb") as f:
             self.assertEqual(f.read(), b"precious")
@@ -92,7 +92,7 @@ class Signetctl(flow.SandboxTest):
 
     def test_signature_on_standard_output(self):
         path = self.write("a")
-        done = subprocess.run([flow.CTL, "--socket", self.box.socket, "sign", "--key", "rsa", "--stdout", path],
+        done = subprocess.run([flow.CTL, "--socket", self.box.socket, "sign", "--format", "raw", "--key", "rsa", "--stdout", path],
                               stdout=subprocess.PIPE, check=True)
         self.assertEqual(len(done.stdout), 256)
         self.assertEqual(os.listdir(self.place), ["a"])
@@ -102,7 +102,7 @@ class Signetctl(flow.SandboxTest):
         self.assertEqual(len(json.loads(self.ctl("keys", "--json")[0])), 5)
         self.assertEqual(json.loads(self.ctl("token", "list", "--json")[0])[0]["name"], "sandbox")
         self.assertTrue(json.loads(self.ctl("status", "--json")[0])["log"]["available"])
-        (signed,) = json.loads(self.ctl("sign", "--key", "ec", "--json", path)[0])
+        (signed,) = json.loads(self.ctl("sign", "--format", "raw", "--key", "ec", "--json", path)[0])
         entry = json.loads(signed["receipt"]["entry"])
         self.assertEqual(entry["index"], signed["receipt"]["index"])
         found = json.loads(self.ctl("collect", "--index", str(entry["index"]), "--json")[0])
@@ -118,8 +118,8 @@ class Signetctl(flow.SandboxTest):
 
     def test_request_id_signs_once(self):
         path = self.write("a")
-        first = json.loads(self.ctl("sign", "--key", "ec", "--request-id", "ctl-1", "--json", path)[0])[0]
-        again = json.loads(self.ctl("sign", "--key", "ec", "--request-id", "ctl-1", "--json", "--force", path)[0])[0]
+        first = json.loads(self.ctl("sign", "--format", "raw", "--key", "ec", "--request-id", "ctl-1", "--json", path)[0])[0]
+        again = json.loads(self.ctl("sign", "--format", "raw", "--key", "ec", "--request-id", "ctl-1", "--json", "--force", path)[0])[0]
         self.assertEqual(first["receipt"]["index"], again["receipt"]["index"])
         out = os.path.join(self.place, "collected")
         self.ctl("collect", "--request-id", "ctl-1", "--out", out)
@@ -128,15 +128,15 @@ class Signetctl(flow.SandboxTest):
 
     def test_pin_by_descriptor(self):
         path = self.write("a")
-        self.ctl("sign", "--key", "rsa", path, pin=self.box.pin)
+        self.ctl("sign", "--format", "raw", "--key", "rsa", path, pin=self.box.pin)
         self.ctl("verify", "--key", "rsa", path)
-        self.ctl("sign", "--key", "rsa", "--force", path, pin="00000000", code=PIN)
-        self.ctl("sign", "--key", "rsa", "--force", "--last-try", path, pin=self.box.pin)
+        self.ctl("sign", "--format", "raw", "--key", "rsa", "--force", path, pin="00000000", code=PIN)
+        self.ctl("sign", "--format", "raw", "--key", "rsa", "--force", "--last-try", path, pin=self.box.pin)
         self.assertEqual(self.box.token()["pinFailures"], 0)
 
     def test_no_option_takes_a_pin(self):
         for words in (("--pin", "1234"), ("--pin=1234",)):
-            self.ctl("sign", *words, self.write("a"), code=USAGE)
+            self.ctl("sign", "--format", "raw", *words, self.write("a"), code=USAGE)
 
     def test_unlock_and_lock(self):
         out, _ = self.ctl("token", "unlock", "--uses", "5", pin=self.box.pin)
@@ -147,18 +147,18 @@ class Signetctl(flow.SandboxTest):
 
     def test_exit_codes(self):
         path = self.write("a")
-        self.ctl("sign", "--key", "no-such-key", path, code=REFUSED)
+        self.ctl("sign", "--format", "raw", "--key", "no-such-key", path, code=REFUSED)
         self.ctl("keys", "no-such-key", code=REFUSED)
         self.ctl("token", "list", "no-such-token", code=REFUSED)
         self.ctl("dance", code=USAGE)
-        self.ctl("sign", code=USAGE)
-        self.ctl("sign", "--key", "ec", os.path.join(self.place, "missing"), code=FAILED)
+        self.ctl("sign", "--format", "raw", code=USAGE)
+        self.ctl("sign", "--format", "raw", "--key", "ec", os.path.join(self.place, "missing"), code=FAILED)
         done = flow.run(flow.CTL, "--socket", "/nowhere.sock", "status", check=False, text=True)
         self.assertEqual(done.returncode, NO_DAEMON)
         self.assertIn("/nowhere.sock", done.stderr)
 
     def test_seal_key_says_that_it_seals(self):
-        _, why = self.ctl("sign", "--key", "seal", self.write("a"), code=FAILED)
+        _, why = self.ctl("sign", "--format", "raw", "--key", "seal", self.write("a"), code=FAILED)
         self.assertIn("seal", why)
 
     def test_socket_from_the_environment(self):
@@ -179,16 +179,16 @@ class Signetctl(flow.SandboxTest):
             self.assertTrue(self.ctl(*words)[0])
 
     def test_output_cannot_steer_a_terminal(self):
-        _, why = self.ctl("sign", "--key", "ec", os.path.join(self.place, "a\x1b[31mb"), code=FAILED)
+        _, why = self.ctl("sign", "--format", "raw", "--key", "ec", os.path.join(self.place, "a\x1b[31mb"), code=FAILED)
         self.assertNotIn("\x1b", why)
 
     def test_texts_for_people_and_the_log(self):
         path = self.write("a")
-        (signed,) = json.loads(self.ctl("sign", "--key", "ec", "--title", "Quyết định", "--number", "15/QĐ", "--json", path)[0])
+        (signed,) = json.loads(self.ctl("sign", "--format", "raw", "--key", "ec", "--title", "Quyết định", "--number", "15/QĐ", "--json", path)[0])
         entry = json.loads(signed["receipt"]["entry"])
         self.assertIn("title", entry)
         self.assertNotIn("Quyết", signed["receipt"]["entry"])
-        self.ctl("sign", "--key", "ec", "--force", "--title", "a\u202eb", path, code=FAILED)
+        self.ctl("sign", "--format", "raw", "--key", "ec", "--force", "--title", "a\u202eb", path, code=FAILED)
 
 
 class LockedToken(flow.SandboxTest):
@@ -202,13 +202,13 @@ class LockedToken(flow.SandboxTest):
         path = self.box.path("file")
         with open(path, "wb") as f:
             f.write(b"x")
-        done = flow.run(flow.CTL, "--socket", self.box.socket, "sign", "--key", "ec", path, check=False, text=True,
+        done = flow.run(flow.CTL, "--socket", self.box.socket, "sign", "--format", "raw", "--key", "ec", path, check=False, text=True,
                         stdin=subprocess.DEVNULL)
         self.assertEqual(done.returncode, PIN)
         self.assertIn("--pin-fd", done.stderr)
         self.assertEqual(self.box.token()["pinFailures"], 0)
         self.box.call(TOKEN + "Unlock", {"token": "sandbox", "pin": self.box.pin, "uses": 1})
-        flow.run(flow.CTL, "--socket", self.box.socket, "sign", "--key", "ec", path)
+        flow.run(flow.CTL, "--socket", self.box.socket, "sign", "--format", "raw", "--key", "ec", path)
 
 
 if __name__ == "__main__":

@@ -250,7 +250,7 @@ class Play(unittest.TestCase):
 
     def test_asks_again_after_a_wrong_pin_and_waits_where_it_must(self):
         self.play(Locked)
-        shown = self.at_terminal([('"tok": ', "mistyped"), ('"tok": ', PIN)], "sign", "a")
+        shown = self.at_terminal([('"tok": ', "mistyped"), ('"tok": ', PIN)], "sign", "--format", "raw", "a")
         self.assertNotIn("mistyped", shown)
         self.assertNotIn("34", shown)
         self.assertEqual(self.signed(), ["a.sig"])
@@ -258,12 +258,12 @@ class Play(unittest.TestCase):
 
     def test_one_pin_serves_a_batch(self):
         self.play(Locked)
-        self.at_terminal([('"tok": ', PIN)], "sign", "a", "b", "c")
+        self.at_terminal([('"tok": ', PIN)], "sign", "--format", "raw", "a", "b", "c")
         self.assertEqual(self.signed(), ["a.sig", "b.sig", "c.sig"])
 
     def test_pin_asked_for_by_an_item_signs_what_was_left(self):
         self.play(LockedByItem)
-        shown = self.at_terminal([('[2J": '.replace("[", "?["), PIN)], "sign", "a", "b", "c")
+        shown = self.at_terminal([('[2J": '.replace("[", "?["), PIN)], "sign", "--format", "raw", "a", "b", "c")
         self.assertNotIn("\x1b[2J", shown)
         self.assertEqual(self.signed(), ["a.sig", "b.sig", "c.sig"])
         first, second = self.daemon.called("SignBatch")
@@ -271,31 +271,31 @@ class Play(unittest.TestCase):
 
     def test_without_a_terminal_nothing_is_asked(self):
         self.play(Locked)
-        _, why = self.ctl("sign", "a", code=5)
+        _, why = self.ctl("sign", "--format", "raw", "a", code=5)
         self.assertIn("--pin-fd", why)
         self.assertEqual(self.signed(), [])
 
     def test_no_ask_asks_nothing_on_a_terminal_either(self):
         self.play(Locked)
-        self.at_terminal([], "sign", "--no-ask", "a", code=5)
+        self.at_terminal([], "sign", "--format", "raw", "--no-ask", "a", code=5)
 
     def test_pin_from_a_descriptor_is_tried_once(self):
         self.play(Locked)
-        self.ctl("sign", "a", pin="mistyped", code=5)
+        self.ctl("sign", "--format", "raw", "a", pin="mistyped", code=5)
         self.assertEqual([p.get("pin") for p in self.daemon.called("Sign")], ["mistyped"])
         self.ctl("unlock", "tok", pin="mistyped", code=5)
 
     def test_no_pin_at_all_ends_it(self):
         self.play(Locked)
-        self.at_terminal([('"tok": ', "")], "sign", "a", code=5)
+        self.at_terminal([('"tok": ', "")], "sign", "--format", "raw", "a", code=5)
         self.assertEqual(len(self.daemon.called("Sign")), 1)
-        self.ctl("sign", "a", pin="", code=5)
+        self.ctl("sign", "--format", "raw", "a", pin="", code=5)
 
     def test_last_try_needs_the_name_of_the_token(self):
         self.play(LastTry)
-        self.at_terminal([("name: ", "yes")], "sign", "a", code=5)
+        self.at_terminal([("name: ", "yes")], "sign", "--format", "raw", "a", code=5)
         self.assertNotIn("lastTry", self.daemon.called("Sign")[-1])
-        self.at_terminal([("name: ", "tok"), ('"tok": ', PIN)], "sign", "a")
+        self.at_terminal([("name: ", "tok"), ('"tok": ', PIN)], "sign", "--format", "raw", "a")
         self.assertEqual(self.daemon.called("Sign")[-1]["pin"], PIN)
         self.assertTrue(self.daemon.called("Sign")[-1]["lastTry"])
 
@@ -310,7 +310,7 @@ class Play(unittest.TestCase):
 
     def test_broken_batch_is_asked_for_file_by_file(self):
         self.play(BreaksOff)
-        _, why = self.ctl("sign", "a", "b", "c", "d", code=7)
+        _, why = self.ctl("sign", "--format", "raw", "a", "b", "c", "d", code=7)
         self.assertEqual(self.signed(), ["a.sig", "b.sig", "c.sig"])
         self.assertIn("d: not signed", why)
         self.assertIn("3 of 4 files are signed", why)
@@ -318,17 +318,17 @@ class Play(unittest.TestCase):
 
     def test_request_that_may_go_on_is_named(self):
         self.play(Slow)
-        _, why = self.ctl("sign", "--request-id", "r:7", "a", code=9)
+        _, why = self.ctl("sign", "--format", "raw", "--request-id", "r:7", "a", code=9)
         self.assertIn("collect --request-id r:7", why)
         self.assertEqual(self.signed(), [])
 
     def test_each_failure_is_named_with_its_reason(self):
         self.play(OneAbsent)
-        out, why = self.ctl("sign", "a", "b", code=7)
+        out, why = self.ctl("sign", "--format", "raw", "a", "b", code=7)
         self.assertIn("b: Gone.", why)
         self.assertIn("insert the token", why)
         self.assertIn("a.sig", out)
-        found = json.loads(self.ctl("sign", "--json", "-f", "a", "b", code=7)[0])
+        found = json.loads(self.ctl("sign", "--format", "raw", "--json", "-f", "a", "b", code=7)[0])
         self.assertEqual([f.get("error") for f in found], [None, "TokenAbsent"])
         self.assertEqual(found[0]["receipt"]["entry"], "{}")
 
@@ -343,10 +343,10 @@ class Play(unittest.TestCase):
         self.play(Daemon)
         with open(self.path("b.sig"), "w", encoding="ascii") as f:
             f.write("old")
-        _, why = self.ctl("sign", "a", "b", code=1)
+        _, why = self.ctl("sign", "--format", "raw", "a", "b", code=1)
         self.assertIn("b.sig exists", why)
         self.assertEqual(self.daemon.calls, [])
-        self.ctl("sign", "a", "b", "--force")
+        self.ctl("sign", "--format", "raw", "a", "b", "--force")
         with open(self.path("b.sig"), encoding="ascii") as f:
             self.assertEqual(f.read(), "signature")
 
@@ -354,12 +354,12 @@ class Play(unittest.TestCase):
         self.play(Daemon)
         os.mkdir(self.path("x"))
         shutil.copy(self.path("a"), self.path("x/a"))
-        self.ctl("sign", "a", "x/a", "--out", ".", code=2)
+        self.ctl("sign", "--format", "raw", "a", "x/a", "--out", ".", code=2)
         self.assertEqual(self.daemon.calls, [])
 
     def test_signature_goes_to_standard_output_alone(self):
         self.play(Daemon)
-        out, _ = self.ctl("sign", "a", "--stdout")
+        out, _ = self.ctl("sign", "--format", "raw", "a", "--stdout")
         self.assertEqual(out, "signature")
         self.assertEqual(self.signed(), [])
 
@@ -368,7 +368,7 @@ class Play(unittest.TestCase):
         names = [f"n{i}" for i in range(1001)]
         for name in names:
             os.link(self.path("a"), self.path(name))
-        self.ctl("sign", *names)
+        self.ctl("sign", "--format", "raw", *names)
         self.assertEqual([len(p["items"]) for p in self.daemon.called("SignBatch")], [1000, 1])
         self.assertEqual(len(self.signed()), 1001)
 

@@ -121,13 +121,13 @@ puts_the_signature_beside_the_file_or_into_the_folder(void **state)
 	char *path;
 
 	(void)state;
-	path = out_path("dir/a.pdf", NULL);
+	path = out_path("dir/a.pdf", NULL, ".sig");
 	assert_string_equal(path, "dir/a.pdf.sig");
 	free(path);
-	path = out_path("dir/a.pdf", "out");
+	path = out_path("dir/a.pdf", "out", ".sig");
 	assert_string_equal(path, "out/a.pdf.sig");
 	free(path);
-	path = out_path("a.pdf", "out");
+	path = out_path("a.pdf", "out", ".sig");
 	assert_string_equal(path, "out/a.pdf.sig");
 	free(path);
 }
