@@ -25,6 +25,7 @@
 #include "log_reader.h"
 #include "once.h"
 #include "peer.h"
+#include "recycle.h"
 #include "request.h"
 #include "stamp.h"
 #include "token.h"
@@ -36,6 +37,7 @@ enum {
 	UPKEEP_MS = 1000,
 	STOP_MS = 20000,	     /* for claimed work; then its workers are killed */
 	SLEPT_US = 1000000,
+	RECYCLE_EVERY = 60,
 	FILES_EVERY = 10, /* upkeeps: modules' files are looked at */
 	LINGER_MS = 2000,	     /* for peers to read their last reply */
 	RULE_TEXT_MAX = 32 * 1024,
@@ -273,6 +275,8 @@ on_upkeep(uv_timer_t *timer)
 		watch_sleep(b);
 		if (++b->upkeeps % FILES_EVERY == 0)
 			watchers_check_files(b);
+		if (b->upkeeps % RECYCLE_EVERY == 0)
+			recycle_workers(b);
 	}
 }
 

@@ -32,6 +32,7 @@ struct worker {
 	bool informed;	/* INFO was received */
 	bool dying;
 	uint64_t info_deadline_ms;
+	uint64_t first_kib; /* its own memory when recycle.c first looked; 0: not yet */
 };
 
 /* SIGNET_ERR_TOKEN_FAILED; `why` says what did not start. */

@@ -10,6 +10,7 @@
 
 #include "base/json.h"
 #include "broker_case.h"
+#include "signetd/recycle.h"
 #include "signetd/watcher.h"
 #include "unit.h"
 
@@ -340,6 +341,28 @@ renews_idle_processes_when_the_module_is_replaced(void **state)
 }
 
 static void
+recycles_workers_that_are_old_or_have_grown(void **state)
+{
+	enum { MIB = 1024, DAY_MS = 86400000 };
+	struct broker_case *c = *state;
+
+	assert_false(recycle_is_due(4 * MIB, 20 * MIB - 1, DAY_MS - 1));
+	assert_true(recycle_is_due(4 * MIB, 20 * MIB, 0));
+	assert_false(recycle_is_due(40 * MIB, 80 * MIB - 1, 0));
+	assert_true(recycle_is_due(40 * MIB, 80 * MIB, 0));
+	assert_true(recycle_is_due(4 * MIB, 4 * MIB, DAY_MS));
+	recycle_workers(&c->b);
+	case_quiet(c);
+	assert_int_equal(c->worker_count, 2);
+	broker_token(&c->b, "b")->started_ms -= DAY_MS;
+	recycle_workers(&c->b);
+	case_quiet(c);
+	case_until_state(c, "b", TOKEN_LOCKED);
+	assert_int_equal(c->worker_count, 3);
+	assert_int_equal(broker_token(&c->b, "b")->failures_in_a_row, 0);
+}
+
+static void
 lists_what_nobody_knows(void **state)
 {
 	struct broker_case *c = *state;
@@ -400,6 +423,7 @@ main(void)
 	    RUNNING(kills_a_watcher_that_falls_silent_or_lies),
 	    RUNNING(starts_workers_anew_when_the_service_was_lost),
 	    RUNNING(renews_idle_processes_when_the_module_is_replaced),
+	    RUNNING(recycles_workers_that_are_old_or_have_grown),
 	    RUNNING(lists_what_nobody_knows),
 	    RUNNING(one_for_each_module_and_environment),
 	};
