@@ -82,9 +82,14 @@ def of_libreoffice(folder):
     if shutil.which("soffice") is None:
         return []
     text = write(folder, "office.txt", "Quyết định số 12\n".encode() * 200)
-    flow.run("soffice", f"-env:UserInstallation=file://{folder}/office", "--headless", "--convert-to", "pdf", "--outdir",
-             folder, text)
-    return [os.path.join(folder, "office.pdf")]
+    paths = []
+    for version in ("0", "2", "17"):  # its default, PDF/A-2b, PDF 1.7
+        kind = 'pdf:writer_pdf_Export:{"SelectPdfVersion":{"type":"long","value":"%s"}}' % version
+        flow.run("soffice", f"-env:UserInstallation=file://{folder}/office", "--headless", "--convert-to", kind, "--outdir",
+                 folder, text)
+        paths.append(os.path.join(folder, f"office-{version}.pdf"))
+        os.rename(os.path.join(folder, "office.pdf"), paths[-1])
+    return paths
 
 
 def is_encrypted(path):
