@@ -26,7 +26,7 @@
 	    TAKES(FORCE) | TAKES(RESUME) | TAKES(TITLE) | TAKES(NUMBER) | TAKES(DATE) | TAKES(CAPACITY) |    \
 	    TAKES(FOR) | TAKES(REQUEST_ID) | TAKES(TIMEOUT) | TAKES(RECEIPT))
 #define TAKES_PDF_SIGN                                                                                       \
-	((TAKES_SIGN & ~(TAKES(STDOUT) | TAKES(RESUME))) | TAKES(NAME) | TAKES(REASON) | TAKES(LOCATION))
+	((TAKES_SIGN & ~(TAKES(STDOUT) | TAKES(RESUME) | TAKES(FORMAT))) | TAKES(NAME) | TAKES(REASON) | TAKES(LOCATION))
 #define TAKES_LOG (TAKES_ALWAYS | TAKES(COPY) | TAKES(VKEY))
 #define TAKES_FILTER                                                                                         \
 	(TAKES(FROM) | TAKES(UNTIL) | TAKES(LIMIT) | TAKES(KIND) | TAKES(KEY) | TAKES(UID) | TAKES(TOKEN) |  \

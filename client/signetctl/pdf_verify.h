@@ -5,11 +5,13 @@
 #include <signet/log.h>
 
 #include "cms.h"
+#include "cms_stamp.h"
 #include "pdf_file.h"
 
 struct pdf_verdict {
 	const struct pdf_signature *s;
 	struct cms_report cms;
+	struct stamp_report stamp;     /* the time-stamp in it */
 	const char *fault;             /* why it is not good, untranslated; NULL: it is good */
 	struct pdf_changes later;      /* by what was added to the file after it */
 	const signet_receipt *receipt; /* of this signature; NULL: there is none */

@@ -35,6 +35,22 @@ print_certificate(const struct pdf_verdict *d)
 }
 
 static void
+print_stamp(const struct stamp_report *s)
+{
+	char *subject, shown[64];
+
+	if (!s->present || !s->good)
+		return;
+	print_pair(_("time-stamp:"), local_time(shown, s->time));
+	subject = cert_subject(s->signer);
+	print_pair(_("stamped by:"), subject);
+	free(subject);
+	if (s->chain_checked)
+		printf("  %s\n", s->chain_good ? _("who stamped it is one that you trust")
+					       : _("who stamped it is NOT one that you trust"));
+}
+
+static void
 print_cover(const struct pdf_verification *v, const struct pdf_verdict *d)
 {
 	if (!d->s->whole)
@@ -78,8 +94,7 @@ print_verdict(const struct pdf_verification *v, const struct pdf_verdict *d)
 	print_pair(_("name:"), d->s->name);
 	print_pair(_("reason:"), d->s->reason);
 	print_pair(_("place:"), d->s->location);
-	if (d->cms.stamped)
-		printf("  %s\n", _("it has a time-stamp, which was not checked"));
+	print_stamp(&d->stamp);
 	print_cover(v, d);
 	print_log(v, d);
 }
@@ -108,6 +123,10 @@ verdict_json(const struct pdf_verification *v, const struct pdf_verdict *d)
 	    "partsChanged", (json_int_t)d->later.changed, "partsForeign", (json_int_t)d->later.foreign);
 	if (object != NULL && d->cms.chain_checked)
 		(void)json_object_set_new(object, "trusted", json_boolean(d->cms.chain_good));
+	if (object != NULL && d->stamp.present && d->stamp.good)
+		(void)json_object_set_new(object, "timeStamp",
+		    json_pack("{s:s, s:o}", "time", d->stamp.time, "trusted",
+			d->stamp.chain_checked ? json_boolean(d->stamp.chain_good) : json_null()));
 	if (object != NULL && d->receipt != NULL)
 		(void)json_object_set_new(object, "logEntry",
 		    json_pack("{s:s, s:I, s:s, s:b}", "log", d->receipt->log, "index",

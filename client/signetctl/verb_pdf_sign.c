@@ -113,7 +113,7 @@ make_draft(struct job *j, struct pdf_draft *draft)
 	describe(j->c, &how);
 	code = pdf_file_open(&f, j->files[0].path);
 	if (code == CTL_OK)
-		code = ask_room(j->c, j->key.name, NULL, &how.room);
+		code = ask_room(j->c, j->key.name, j->c->value[OPT_LEVEL], &how.room);
 	if (code == CTL_OK) {
 		err = pdf_sign(f.pdf, &how, draft);
 		if (err != PDF_OK)
@@ -124,6 +124,14 @@ make_draft(struct job *j, struct pdf_draft *draft)
 				  draft->bytes.len, j->hash, j->files[0].digest))
 		code = fail_text(CTL_FAILED, _("out of memory"));
 	return code;
+}
+
+static int
+check_level(const char *level)
+{
+	if (level == NULL || strcmp(level, "b") == 0 || strcmp(level, "t") == 0)
+		return CTL_OK;
+	return fail_text(CTL_USAGE, _("--level is b, or t with a time-stamp"));
 }
 
 /* Whatever its name: with --force it would be gone. */
@@ -147,6 +155,8 @@ sign_pdf(struct job *j, struct pdf_draft *draft)
 	if (out == NULL)
 		abort();
 	code = sign_begin(j);
+	if (code == CTL_OK)
+		code = check_level(c->value[OPT_LEVEL]);
 	if (code == CTL_OK)
 		code = refuse_itself(c->args[0], out);
 	if (code == CTL_OK)

@@ -46,6 +46,8 @@ judge_cms(const struct pdf_verdict *d)
 		return N_("it does not name the certificate that it brings");
 	if (d->cms.chain_checked && !d->cms.chain_good)
 		return N_("its certificate does not lead to one that you trust");
+	if (d->stamp.present && !d->stamp.good)
+		return N_("the time-stamp in it is not one of this signature");
 	return NULL;
 }
 
@@ -93,8 +95,10 @@ judge(struct pdf_verification *v, struct pdf_verdict *d)
 	buf_init(&cms, PDF_CONTENTS_MAX);
 	if (kind_is_known(d->s->kind) && pdf_signature_bytes(d->s, &cms) == PDF_OK)
 		cms_check(&d->cms, cms.data, cms.len, digest_part, &part, v->ca);
-	if (d->cms.readable)
+	if (d->cms.readable) {
+		stamp_check(&d->stamp, cms.data, cms.len, v->ca);
 		match_receipt(v, d, &cms);
+	}
 	buf_done(&cms);
 	fault = judge_cms(d);
 	return fault != NULL ? fault : check_later(v, d);
@@ -180,8 +184,10 @@ verb_pdf_verify(struct ctl *c)
 		judge_all(&v);
 		code = pdf_verify_report(&v);
 	}
-	for (i = 0; i < v.count && v.verdicts != NULL; i++)
+	for (i = 0; i < v.count && v.verdicts != NULL; i++) {
 		cms_report_done(&v.verdicts[i].cms);
+		stamp_report_done(&v.verdicts[i].stamp);
+	}
 	free(v.verdicts);
 	free(v.list);
 	pdf_file_close(&v.file);

@@ -77,6 +77,19 @@ class Pdf(flow.SandboxTest):
                 (found,) = self.verify(out, "--ca", self.box.path("ca.pem"))["signatures"]
                 self.assertEqual(found["hash"], algorithm)
 
+    def test_time_stamps(self):
+        for key in ("rsa", "ec"):
+            out = self.path(key + ".pdf")
+            self.ctl("pdf", "sign", "--key", key, "--level", "t", "-o", out, self.page)
+            self.assertEqual(files.pdfsig(out), (1, 1, 1))
+            (found,) = self.verify(out, "--ca", self.box.path("ca.pem"))["signatures"]
+            self.assertTrue(found["timeStamp"]["trusted"])
+            # stamped after it was signed, on the clock of this machine
+            self.assertGreaterEqual(found["timeStamp"]["time"][:19], found["time"][:19])
+            text, _ = self.ctl("pdf", "verify", out)
+            self.assertIn("Sandbox tsa", text)
+        self.assertNotIn("timeStamp", self.verify(self.sign_twice(self.page)[1])["signatures"][0])
+
     def test_what_the_signature_says(self):
         self.ctl("pdf", "sign", "--key", "rsa", "--name", "Nguyễn Văn A", "--reason", "duyệt (lần 1)", "--location", "Hà Nội",
                  self.page)
