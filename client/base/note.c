@@ -135,6 +135,24 @@ note_verify(const char *note, size_t len, const struct note_key *k, size_t *text
 	return SIGNET_OK;
 }
 
+bool
+note_claims(const char *note, size_t len, const struct note_key *k)
+{
+	struct signature_line s;
+	const char *rest, *line;
+	size_t left, n;
+	struct parts p;
+
+	if (!split(&p, note, len))
+		return false;
+	rest = p.signatures;
+	left = p.signatures_len;
+	while (note_line(&rest, &left, &line, &n))
+		if (parse_signature(&s, line, n) && is_by(&s, k))
+			return true;
+	return false;
+}
+
 signet_err
 note_read(const char *note, size_t len, size_t *text_len)
 {

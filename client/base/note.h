@@ -55,6 +55,9 @@ must_check signet_err note_add_signature(struct buf *note, const struct note_sig
  */
 must_check signet_err note_verify(const char *note, size_t len, const struct note_key *k, size_t *text_len);
 
+/* Does a line say that it is by `k`, good or not? False also where this is no note. */
+bool note_claims(const char *note, size_t len, const struct note_key *k);
+
 /* Only its form: says nothing about who signed. SIGNET_ERR_PROTOCOL. */
 must_check signet_err note_read(const char *note, size_t len, size_t *text_len);
 

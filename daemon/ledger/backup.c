@@ -21,7 +21,7 @@
 
 #include "ledger/files.h"
 
-enum { PAGES = 64, NAME_ROOM = 4096 };
+enum { PAGES = 64, NAME_ROOM = 4096, SMALL_FILE_MAX = 4 << 20 };
 
 enum stage { STAGE_BEGIN, STAGE_DATABASE, STAGE_TILES, STAGE_END, STAGE_DONE };
 
@@ -30,6 +30,8 @@ struct backup {
 	bool made; /* the partial folder is ours */
 	char log[NAME_ROOM], path[NAME_ROOM], partial[NAME_ROOM + 16];
 	const struct tiles *published;
+	const struct ledger_file *files;
+	size_t file_count;
 	struct db source;
 	sqlite3 *copy;
 	sqlite3_backup *run;
@@ -50,6 +52,8 @@ backup_new(const struct backup_source *from, const char *path)
 	snprintf(b->path, sizeof(b->path), "%s", path);
 	snprintf(b->partial, sizeof(b->partial), "%s.partial", b->path);
 	b->published = from->tiles;
+	b->files = from->files;
+	b->file_count = from->file_count;
 	b->tiles.root = -1;
 	return b;
 }
@@ -192,7 +196,7 @@ begin_tiles(struct backup *b)
 	if (b->published->path == NULL)
 		return SIGNET_OK;
 	snprintf(name, sizeof(name), "%s/tiles", b->partial);
-	err = tiles_init(&b->tiles, name, b->published->key);
+	err = tiles_init(&b->tiles, name, b->published->origin);
 	if (err == SIGNET_OK)
 		err = tiles_begin(&b->tiles, &b->source, &b->head);
 	if (err != SIGNET_OK)
@@ -251,6 +255,50 @@ copy_vkey(const struct backup *b, int to)
 }
 
 static int
+write_into(int to, const char *name, const struct buf *content)
+{
+	const char *slash = strchr(name, '/');
+	char folder[256];
+	int err, dir;
+
+	if (slash == NULL)
+		return file_replace(to, ".new", name, 0600, content->data, content->len);
+	snprintf(folder, sizeof(folder), "%.*s", (int)(slash - name), name);
+	if (mkdirat(to, folder, 0700) != 0 && errno != EEXIST)
+		return errno;
+	dir = openat(to, folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dir < 0)
+		return errno;
+	err = file_replace(dir, ".new", slash + 1, 0600, content->data, content->len);
+	if (err == 0 && fsync(dir) != 0)
+		err = errno;
+	close(dir);
+	return err;
+}
+
+static int
+copy_files(const struct backup *b, int to)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < b->file_count && err == 0; i++) {
+		const struct ledger_file *f = &b->files[i];
+		owned(buf_done) struct buf content;
+
+		buf_init_secret(&content, 2 * SMALL_FILE_MAX); /* it may be a key */
+		if (f->path != NULL)
+			err = file_read(AT_FDCWD, f->path, &content, SMALL_FILE_MAX);
+		else
+			buf_str(&content, f->text);
+		if (err == ENOENT && f->may_lack)
+			err = 0;
+		else if (err == 0)
+			err = content.failed ? ENOMEM : write_into(to, f->name, &content);
+	}
+	return err;
+}
+
+static int
 sync_all(struct backup *b)
 {
 	const char *name;
@@ -259,6 +307,8 @@ sync_all(struct backup *b)
 	if (folder < 0)
 		return errno;
 	err = copy_vkey(b, folder);
+	if (err == 0)
+		err = copy_files(b, folder);
 	if (err == 0 && fsync(folder) != 0)
 		err = errno;
 	close(folder);

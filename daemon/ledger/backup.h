@@ -1,8 +1,9 @@
-/* A copy of the log, made while it goes on. Never of keys. The reader thread's. */
+/* A copy of the log, made while it goes on. Of keys only where the caller names them. The reader thread's. */
 #ifndef SIGNET_LEDGER_BACKUP_H
 #define SIGNET_LEDGER_BACKUP_H
 
 #include "ledger/db.h"
+#include "ledger/proof.h"
 #include "ledger/tiles.h"
 
 struct backup;
@@ -11,6 +12,8 @@ struct backup;
 struct backup_source {
 	const char *log;           /* path of log.db */
 	const struct tiles *tiles; /* published with this key; nothing if it has no path */
+	const struct ledger_file *files; /* borrowed until it is freed */
+	size_t file_count;
 };
 
 /* Begin a copy into the new folder `path`. NULL: no memory. */

@@ -14,23 +14,36 @@
 
 static const uint64_t MS = 1000 * 1000;
 
+static signet_err
+init_signer(struct note_signer *signer, char vkey[LOGKEY_TEXT], const char *origin, const uint8_t seed[NOTE_SEED])
+{
+	owned(buf_done) struct buf text;
+	signet_err err;
+
+	buf_init(&text, LOGKEY_TEXT - 1);
+	err = note_signer_init(signer, origin, seed);
+	if (err != SIGNET_OK)
+		return err;
+	note_key_write(&text, &signer->key);
+	if (text.failed) {
+		note_signer_done(signer);
+		return SIGNET_ERR_MEMORY;
+	}
+	memset(vkey, 0, LOGKEY_TEXT);
+	memcpy(vkey, text.data, text.len);
+	return SIGNET_OK;
+}
+
 signet_err
 heads_init(struct heads *h, const char *origin, const uint8_t seed[NOTE_SEED])
 {
-	owned(buf_done) struct buf vkey;
 	signet_err err;
 
-	buf_init(&vkey, sizeof(h->vkey) - 1);
 	memset(h, 0, sizeof(*h));
-	err = note_signer_init(&h->signer, origin, seed);
+	err = init_signer(&h->signer, h->vkey, origin, seed);
 	if (err != SIGNET_OK)
 		return err;
-	note_key_write(&vkey, &h->signer.key);
-	if (vkey.failed) {
-		note_signer_done(&h->signer);
-		return SIGNET_ERR_MEMORY;
-	}
-	memcpy(h->vkey, vkey.data, vkey.len);
+	memcpy(h->origin, h->signer.key.name, sizeof(h->origin));
 	h->on = true;
 	return SIGNET_OK;
 }
@@ -40,7 +53,51 @@ heads_done(struct heads *h)
 {
 	if (h->on)
 		note_signer_done(&h->signer);
-	h->on = false;
+	if (h->changing)
+		note_signer_done(&h->next_signer);
+	h->on = h->changing = false;
+}
+
+static void
+describe(const struct heads *h, const struct store *s, struct checkpoint *says)
+{
+	memcpy(says->origin, h->origin, sizeof(says->origin));
+	says->size = s->tree.size;
+	tlog_tree_root(&s->tree, says->root);
+}
+
+static void
+put_member(struct buf *out, const char *name, const void *text, size_t len)
+{
+	buf_printf(out, "%s\"%s\":", out->len > 0 ? "," : "", name);
+	buf_json(out, text, len);
+}
+
+signet_err
+heads_change_key(struct heads *h, const struct store *s, const uint8_t seed[NOTE_SEED], struct buf *tail)
+{
+	owned(buf_done) struct buf note;
+	struct checkpoint at = {0};
+	signet_err err;
+
+	buf_init(&note, NOTE_MAX);
+	if (!h->on || h->changing || s->tree.size == 0)
+		return SIGNET_ERR_ARGUMENT;
+	err = init_signer(&h->next_signer, h->next_vkey, h->origin, seed);
+	if (err != SIGNET_OK)
+		return err;
+	h->changing = true;
+	describe(h, s, &at);
+	err = key_link_sign(&note, &at, &h->next_signer.key, &h->signer);
+	if (err == SIGNET_OK) {
+		put_member(tail, "oldKey", h->vkey, strlen(h->vkey));
+		put_member(tail, "newKey", h->next_vkey, strlen(h->next_vkey));
+		put_member(tail, "handover", note.data, note.len);
+	}
+	if (err == SIGNET_OK && !tail->failed)
+		return SIGNET_OK;
+	heads_stay(h);
+	return SIGNET_ERR_MEMORY;
 }
 
 bool
@@ -60,7 +117,7 @@ sign(const struct heads *h, struct head *head)
 	checkpoint_write(&text, &head->says);
 	if (text.failed)
 		return SIGNET_ERR_MEMORY;
-	err = note_sign(&note, (const char *)text.data, text.len, &h->signer);
+	err = note_sign(&note, (const char *)text.data, text.len, h->changing ? &h->next_signer : &h->signer);
 	if (err != SIGNET_OK)
 		return SIGNET_ERR_MEMORY; /* the text is a checkpoint: nothing else can be wrong with it */
 	memcpy(head->note, note.data, note.len);
@@ -75,14 +132,12 @@ heads_make(struct heads *h, struct store *s)
 	signet_err err;
 
 	assert(h->on && s->tree.size > 0 && s->tree.size >= h->last.says.size);
-	memcpy(head->says.origin, h->signer.key.name, sizeof(head->says.origin));
-	head->says.size = s->tree.size;
-	tlog_tree_root(&s->tree, head->says.root);
+	describe(h, s, &head->says);
 	err = sign(h, head);
 	if (err == SIGNET_OK)
 		err = db_put_checkpoint(&s->db, head->says.size - 1, head->note, head->note_len);
 	if (err != SIGNET_OK)
-		heads_drop(h);
+		head->note_len = 0;
 	return err;
 }
 
@@ -115,18 +170,36 @@ heads_prove(const struct heads *h, struct store *s, uint64_t index, struct buf *
 	return out->failed ? SIGNET_ERR_MEMORY : SIGNET_OK;
 }
 
-void
+bool
 heads_keep(struct heads *h, uint64_t now)
 {
-	if (h->next.note_len == 0)
-		return;
-	h->last = h->next;
-	h->due_at = now + HEAD_EVERY_MS * MS;
-	heads_drop(h);
+	bool changed = h->changing;
+
+	if (changed) {
+		note_signer_done(&h->signer);
+		h->signer = h->next_signer;
+		memcpy(h->vkey, h->next_vkey, sizeof(h->vkey));
+		h->changing = false;
+	}
+	if (h->next.note_len > 0) {
+		h->last = h->next;
+		h->due_at = now + HEAD_EVERY_MS * MS;
+		h->next.note_len = 0;
+	}
+	return changed;
 }
 
 void
 heads_drop(struct heads *h)
 {
 	h->next.note_len = 0;
+	heads_stay(h);
+}
+
+void
+heads_stay(struct heads *h)
+{
+	if (h->changing)
+		note_signer_done(&h->next_signer);
+	h->changing = false;
 }

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -20,48 +21,135 @@
 
 #define RECOVER "restore the newest copy of the log, or begin a new one with `signetctl log recover`"
 
-static const char key_row[] = "logkey";
+static const char key_row[] = "logkey", older_row[] = "logkeys"; /* the newest vkey; those before it, a line each */
+static const char generation_row[] = "generation", old_key_row[] = "oldkey", old_size_row[] = "oldsize";
 
-/* The vkey that has signed here; "" if none has. */
+enum { KEYS_MAX = 64 * 1024 }; /* some 200 changes of key */
+
+/* One row of `meta`, added to `out`; nothing is where it is not there. */
 static signet_err
-read_key_row(struct store *s, char text[LOGKEY_TEXT])
+read_meta(struct db *db, const char *name, struct buf *out)
 {
 	sqlite3_stmt *row;
 	bool found;
-	signet_err err = db_prepare(&s->db, "SELECT value FROM meta WHERE key = ?1", &row);
+	signet_err err = db_prepare(db, "SELECT value FROM meta WHERE key = ?1", &row);
 
-	text[0] = '\0';
 	if (err != SIGNET_OK)
 		return err;
-	sqlite3_bind_text(row, 1, key_row, -1, SQLITE_STATIC);
-	err = db_step(&s->db, row, &found);
+	sqlite3_bind_text(row, 1, name, -1, SQLITE_STATIC);
+	err = db_step(db, row, &found);
 	if (found && sqlite3_column_text(row, 0) != NULL)
-		snprintf(text, LOGKEY_TEXT, "%s", (const char *)sqlite3_column_text(row, 0));
+		buf_put(out, sqlite3_column_text(row, 0), (size_t)sqlite3_column_bytes(row, 0));
 	sqlite3_finalize(row);
 	return err;
 }
 
 static signet_err
-write_key_row(struct store *s, const char *vkey)
+read_short(struct db *db, const char *name, char *out, size_t size)
+{
+	owned(buf_done) struct buf text;
+	signet_err err;
+
+	buf_init(&text, KEYS_MAX);
+	err = read_meta(db, name, &text);
+	snprintf(out, size, "%.*s", (int)text.len, text.data == NULL ? "" : (const char *)text.data);
+	return err;
+}
+
+static signet_err
+write_meta(struct db *db, const char *name, const void *text, size_t len)
 {
 	sqlite3_stmt *row;
 	bool found;
-	signet_err err = db_prepare(&s->db, "INSERT OR REPLACE INTO meta (key, value) VALUES (?1, ?2)", &row);
+	signet_err err = db_prepare(db, "INSERT OR REPLACE INTO meta (key, value) VALUES (?1, ?2)", &row);
 
 	if (err != SIGNET_OK)
 		return err;
-	sqlite3_bind_text(row, 1, key_row, -1, SQLITE_STATIC);
-	sqlite3_bind_text(row, 2, vkey, -1, SQLITE_STATIC);
-	err = db_step(&s->db, row, &found);
+	sqlite3_bind_text(row, 1, name, -1, SQLITE_STATIC);
+	sqlite3_bind_text(row, 2, text, (int)len, SQLITE_STATIC);
+	err = db_step(db, row, &found);
 	sqlite3_finalize(row);
+	return err;
+}
+
+signet_err
+continuity_read_names(struct db *db, const struct ledger_options *o, struct continuity_names *names)
+{
+	char text[24];
+	signet_err err;
+
+	memset(names, 0, sizeof(*names));
+	err = read_short(db, generation_row, text, sizeof(text));
+	names->generation = text[0] == '\0' ? 1 : (unsigned)strtoul(text, NULL, 10);
+	if (err == SIGNET_OK)
+		err = read_short(db, old_key_row, names->old_vkey, sizeof(names->old_vkey));
+	if (err == SIGNET_OK)
+		err = read_short(db, old_size_row, text, sizeof(text));
+	names->old_size = strtoull(text, NULL, 10);
+	if (err != SIGNET_OK)
+		return err;
+	text[0] = '\0';
+	if (names->generation > 1)
+		snprintf(text, sizeof(text), "/%u", names->generation);
+	snprintf(names->origin, sizeof(names->origin), "%s%s", o->origin == NULL ? "" : o->origin, text);
+	if (o->tiles != NULL)
+		snprintf(names->tiles, sizeof(names->tiles), "%.4000s%s", o->tiles, text);
+	return SIGNET_OK;
+}
+
+signet_err
+continuity_write_names(struct db *db, unsigned generation, const char *old_vkey, uint64_t old_size)
+{
+	char text[24];
+	signet_err err = db_exec(db, "BEGIN IMMEDIATE");
+
+	snprintf(text, sizeof(text), "%u", generation);
+	if (err == SIGNET_OK)
+		err = write_meta(db, generation_row, text, strlen(text));
+	if (err == SIGNET_OK)
+		err = write_meta(db, old_key_row, old_vkey, strlen(old_vkey));
+	snprintf(text, sizeof(text), "%llu", (unsigned long long)old_size);
+	if (err == SIGNET_OK)
+		err = write_meta(db, old_size_row, text, strlen(text));
+	if (err == SIGNET_OK)
+		err = db_exec(db, "COMMIT");
+	if (err != SIGNET_OK)
+		db_rollback(db);
+	return err;
+}
+
+void
+continuity_read_keys(struct db *db, struct buf *out)
+{
+	if (read_meta(db, older_row, out) == SIGNET_OK && read_meta(db, key_row, out) == SIGNET_OK && out->len > 0)
+		buf_chr(out, '\n');
+}
+
+signet_err
+continuity_change_key(struct store *s, const char *vkey)
+{
+	owned(buf_done) struct buf keys;
+	signet_err err;
+
+	buf_init(&keys, KEYS_MAX);
+	err = read_meta(&s->db, older_row, &keys);
+	if (err == SIGNET_OK)
+		err = read_meta(&s->db, key_row, &keys);
+	buf_chr(&keys, '\n');
+	if (err == SIGNET_OK && keys.failed)
+		err = SIGNET_ERR_LIMIT;
+	if (err == SIGNET_OK)
+		err = write_meta(&s->db, older_row, keys.data, keys.len);
+	if (err == SIGNET_OK)
+		err = write_meta(&s->db, key_row, vkey, strlen(vkey));
 	return err;
 }
 
 /* Where a checkpoint of this log may be kept outside the database; NULL: there is none of that number. */
 static const char *
-witness_path(const struct ledger_options *o, int i, char path[4096])
+witness_path(const struct ledger_options *o, const struct continuity_names *names, int i, char path[4096])
 {
-	if (i == 0 && o->tiles != NULL && snprintf(path, 4096, "%s/checkpoint", o->tiles) < 4096)
+	if (i == 0 && names->tiles[0] != '\0' && snprintf(path, 4096, "%s/checkpoint", names->tiles) < 4096)
 		return path;
 	if (i == 1)
 		return o->anchor;
@@ -69,10 +157,10 @@ witness_path(const struct ledger_options *o, int i, char path[4096])
 }
 
 static bool
-any_witness(const struct ledger_options *o, char path[4096])
+any_witness(const struct ledger_options *o, const struct continuity_names *names, char path[4096])
 {
 	for (int i = 0; i < 2; i++) {
-		const char *at = witness_path(o, i, path);
+		const char *at = witness_path(o, names, i, path);
 
 		if (at != NULL && access(at, F_OK) == 0) {
 			memmove(path, at, strlen(at) + 1);
@@ -84,8 +172,8 @@ any_witness(const struct ledger_options *o, char path[4096])
 
 /* No key file: a new one, unless something was signed with another. */
 static signet_err
-make_key(const struct ledger_options *o, const char *path, const char *known, uint8_t seed[NOTE_SEED],
-    char *why, size_t size)
+make_key(const struct ledger_options *o, const struct continuity_names *names, const char *path,
+    const char *known, uint8_t seed[NOTE_SEED], char *why, size_t size)
 {
 	char witness[4096];
 
@@ -93,7 +181,8 @@ make_key(const struct ledger_options *o, const char *path, const char *known, ui
 		snprintf(why, size, "the log key %s is missing: provide that credential", path);
 		return SIGNET_ERR_LOG_UNAVAILABLE;
 	}
-	if (known[0] != '\0' || any_witness(o, witness)) {
+	/* a log that continues another begins with a key of its own */
+	if (known[0] != '\0' || (names->generation == 1 && any_witness(o, names, witness))) {
 		snprintf(why, size,
 		    "the log key %s is missing although %s has checkpoints: restore the key from a backup, "
 		    "or "
@@ -119,16 +208,40 @@ use_key(struct heads *h, struct store *s, const char *origin, const char *known,
 	if (err != SIGNET_OK)
 		return SIGNET_ERR_LOG_UNAVAILABLE;
 	if (known[0] == '\0')
-		return write_key_row(s, h->vkey);
+		return write_meta(&s->db, key_row, h->vkey, strlen(h->vkey));
 	if (strcmp(known, h->vkey) == 0)
 		return SIGNET_OK;
 	snprintf(why, size, "log.db was signed as %s, but name and key are now %s: " RECOVER, known, h->vkey);
 	return SIGNET_ERR_LOG_UNAVAILABLE;
 }
 
+/*
+ * A change of key that is durable, and a machine that stopped before the key's file had its name: is `path`.next the
+ * key that is known?
+ */
+static signet_err
+finish_change(const char *path, const char *origin, const char *known, char *why, size_t size)
+{
+	char next[4096 + 8];
+	uint8_t seed[NOTE_SEED];
+	struct heads h = {0};
+	bool found, same = false;
+	signet_err err;
+
+	snprintf(next, sizeof(next), "%s.next", path);
+	err = logkey_read(next, seed, &found, why, size);
+	if (err != SIGNET_OK || !found)
+		return err;
+	if (heads_init(&h, origin, seed) == SIGNET_OK)
+		same = strcmp(h.vkey, known) == 0;
+	explicit_bzero(seed, sizeof(seed));
+	heads_done(&h);
+	return same ? logkey_take(path, why, size) : SIGNET_OK;
+}
+
 signet_err
-continuity_key(
-    struct heads *h, struct store *s, const struct ledger_options *o, int dir_fd, char *why, size_t size)
+continuity_key(struct heads *h, struct store *s, const struct ledger_options *o,
+    const struct continuity_names *names, int dir_fd, char *why, size_t size)
 {
 	char own[4096], known[LOGKEY_TEXT];
 	const char *path = o->log_key;
@@ -141,15 +254,17 @@ continuity_key(
 		    own, sizeof(own), "%s/log.key", o->dir); /* shorter than the path of log.db, which fits */
 		path = own;
 	}
-	err = read_key_row(s, known);
+	err = read_short(&s->db, key_row, known, sizeof(known));
+	if (err == SIGNET_OK && !o->key_is_given)
+		err = finish_change(path, names->origin, known, why, size);
 	if (err != SIGNET_OK)
 		return err;
 	err = logkey_read(path, seed, &found, why, size);
 	if (err == SIGNET_OK && !found)
-		err = make_key(o, path, known, seed, why, size);
+		err = make_key(o, names, path, known, seed, why, size);
 	if (err != SIGNET_OK)
 		return err;
-	err = use_key(h, s, o->origin, known, seed, why, size);
+	err = use_key(h, s, names->origin, known, seed, why, size);
 	explicit_bzero(seed, sizeof(seed));
 	if (err == SIGNET_OK)
 		err = logkey_show(dir_fd, o->dir, h->vkey, why, size);
@@ -212,6 +327,26 @@ read_last(struct store *s, struct head *head, uint64_t *index)
 	return err;
 }
 
+/* Signed by one of the log's keys, from the first to the newest? *c gets what it says. */
+static bool
+open_by_any(struct store *s, const char *note, size_t len, struct checkpoint *c)
+{
+	owned(buf_done) struct buf keys;
+	struct note_key key;
+	bool good = false;
+
+	buf_init(&keys, KEYS_MAX);
+	continuity_read_keys(&s->db, &keys);
+	for (size_t at = 0; at < keys.len && !good;) {
+		const char *line = (const char *)keys.data + at;
+		size_t n = strcspn(line, "\n");
+
+		good = note_key_parse(&key, line, n) == SIGNET_OK && checkpoint_open(c, note, len, &key) == SIGNET_OK;
+		at += n + 1;
+	}
+	return good;
+}
+
 static signet_err
 check_own(struct heads *h, struct store *s, bool *broken, char *why, size_t size)
 {
@@ -222,8 +357,7 @@ check_own(struct heads *h, struct store *s, bool *broken, char *why, size_t size
 
 	if (err != SIGNET_OK || last->note_len == 0)
 		return err;
-	if (checkpoint_open(&last->says, last->note, last->note_len, &h->signer.key) == SIGNET_OK &&
-	    last->says.size == index + 1)
+	if (open_by_any(s, last->note, last->note_len, &last->says) && last->says.size == index + 1)
 		err = compare(s, &last->says, &fits);
 	if (err != SIGNET_OK || fits)
 		return err;
@@ -242,8 +376,20 @@ refuse_witness(bool *broken, char *why, size_t size, const char *path, const cha
 	snprintf(why, size, "whether the log was rolled back cannot be told: %s %s", path, what);
 }
 
+/* A checkpoint of the log that this one continues, and none that it does not know of. */
+static bool
+is_of_old_log(const struct continuity_names *names, const char *note, size_t len)
+{
+	struct checkpoint c;
+	struct note_key key;
+
+	return names->generation > 1 && note_key_parse(&key, names->old_vkey, strlen(names->old_vkey)) == SIGNET_OK &&
+	       checkpoint_open(&c, note, len, &key) == SIGNET_OK && c.size <= names->old_size;
+}
+
 static signet_err
-check_witness(const struct heads *h, struct store *s, const char *path, bool *broken, char *why, size_t size)
+check_witness(struct store *s, const struct continuity_names *names, const char *path, bool *broken, char *why,
+    size_t size)
 {
 	owned(buf_done) struct buf note;
 	struct checkpoint c;
@@ -257,7 +403,9 @@ check_witness(const struct heads *h, struct store *s, const char *path, bool *br
 		return SIGNET_OK;
 	if (error != 0)
 		refuse_witness(broken, why, size, path, strerror(error));
-	else if (checkpoint_open(&c, (const char *)note.data, note.len, &h->signer.key) != SIGNET_OK)
+	else if (is_of_old_log(names, (const char *)note.data, note.len))
+		return SIGNET_OK;
+	else if (!open_by_any(s, (const char *)note.data, note.len, &c))
 		refuse_witness(broken, why, size, path, "is not a checkpoint signed by this log's key");
 	if (*broken)
 		return SIGNET_OK;
@@ -273,8 +421,8 @@ check_witness(const struct heads *h, struct store *s, const char *path, bool *br
 }
 
 signet_err
-continuity_check(
-    struct heads *h, struct store *s, const struct ledger_options *o, bool *broken, char *why, size_t size)
+continuity_check(struct heads *h, struct store *s, const struct ledger_options *o,
+    const struct continuity_names *names, bool *broken, char *why, size_t size)
 {
 	char path[4096];
 	signet_err err;
@@ -282,10 +430,10 @@ continuity_check(
 	*broken = false;
 	err = check_own(h, s, broken, why, size);
 	for (int i = 0; i < 2 && err == SIGNET_OK && !*broken; i++) {
-		const char *at = witness_path(o, i, path);
+		const char *at = witness_path(o, names, i, path);
 
 		if (at != NULL)
-			err = check_witness(h, s, at, broken, why, size);
+			err = check_witness(s, names, at, broken, why, size);
 	}
 	return err;
 }

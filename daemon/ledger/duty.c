@@ -22,14 +22,14 @@ enum {
 static const uint64_t MS = 1000 * 1000;
 
 signet_err
-duty_init(struct duty *d, const char *log, const char *tiles, const struct note_key *key)
+duty_init(struct duty *d, const char *log, const char *tiles, const char *origin)
 {
 	signet_err err;
 
 	memset(d, 0, sizeof(*d));
 	err = search_init(&d->search, log);
 	if (err == SIGNET_OK)
-		err = tiles_init(&d->tiles, tiles, key);
+		err = tiles_init(&d->tiles, tiles, origin);
 	return err;
 }
 

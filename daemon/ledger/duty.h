@@ -17,9 +17,9 @@ struct duty {
 	uint64_t search_at;
 };
 
-/* `log` is the path of log.db, `tiles` may be NULL; `key` is borrowed. SIGNET_ERR_MEMORY. */
+/* `log` is the path of log.db, `tiles` may be NULL; `origin` is borrowed. SIGNET_ERR_MEMORY. */
 must_check signet_err duty_init(
-    struct duty *d, const char *log, const char *tiles, const struct note_key *key);
+    struct duty *d, const char *log, const char *tiles, const char *origin);
 void duty_done(struct duty *d);
 
 /* The log has grown; this is its newest head (note_len 0: none). */

@@ -22,6 +22,7 @@
 #include "ledger/reader.h"
 #include "ledger/recover.h"
 #include "ledger/row.h"
+#include "ledger/succession.h"
 #include "ledger/writer.h"
 #include <signet/log.h>
 
@@ -43,6 +44,13 @@ struct ledger {
 	struct writer_news news;
 	struct reader_news reader_news;
 	bool closing;
+	bool shut; /* there is no database: nothing but the directory and the writer, which refuses */
+	struct continuity_names names;
+	struct buf vkeys; /* ledger_vkeys(), without a NUL but at its end */
+	struct succession succession;
+	bool succeeds; /* it is to be told */
+	bool notes_failed;
+	char dir[4096];
 
 	void (*late)(void *arg, const struct ledger_kept *kept, uint64_t index);
 	void *arg;
@@ -67,6 +75,7 @@ lock_dir(struct ledger *log, const char *dir, char *why, size_t size)
 	log->lock_fd = openat(log->dir_fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (log->lock_fd < 0)
 		return fail(why, size, dir, "cannot be written", errno);
+	log->writer.dir_fd = log->dir_fd;
 	if (flock(log->lock_fd, LOCK_EX | LOCK_NB) == 0)
 		return SIGNET_OK;
 	if (errno != EWOULDBLOCK)
@@ -84,10 +93,53 @@ check_continuity(struct ledger *log, const struct ledger_options *o, char *why, 
 
 	if (o->origin == NULL)
 		return SIGNET_OK;
-	err = continuity_key(&w->heads, &w->store, o, log->dir_fd, why, size);
+	err = continuity_key(&w->heads, &w->store, o, &log->names, log->dir_fd, why, size);
 	if (err == SIGNET_OK)
-		err = continuity_check(&w->heads, &w->store, o, &w->sealed, w->mine.why, sizeof(w->mine.why));
+		err = continuity_check(
+		    &w->heads, &w->store, o, &log->names, &w->sealed, w->mine.why, sizeof(w->mine.why));
+	continuity_read_keys(&w->store.db, &log->vkeys);
+	buf_chr(&log->vkeys, '\0');
+	if (err == SIGNET_OK && !o->key_is_given)
+		snprintf(w->key_path, sizeof(w->key_path), "%s%s", o->log_key != NULL ? o->log_key : o->dir,
+		    o->log_key != NULL ? "" : "/log.key");
 	return err;
+}
+
+static void
+put_tried(void *arg, const struct ledger_tried *tried)
+{
+	struct ledger *log = arg;
+
+	if (!log->notes_failed)
+		log->notes_failed = db_put_tried(&log->writer.store.db, tried) != SIGNET_OK;
+}
+
+/* Wrong PINs are counted on. Of an old database that cannot be read nothing is known: then tokens count alone. */
+static signet_err
+copy_tried(struct ledger *log, const char *dir)
+{
+	char path[sizeof(log->writer.store.db.path)];
+
+	if (snprintf(path, sizeof(path), "%s/%s/log.db", dir, log->succession.folder) >= (int)sizeof(path) ||
+	    each_tried(path, put_tried, log) != SIGNET_OK)
+		return SIGNET_OK;
+	return log->notes_failed ? SIGNET_ERR_LOG_UNAVAILABLE : SIGNET_OK;
+}
+
+/* How this log is named; a new one that continues another gets its number. */
+static signet_err
+read_names(struct ledger *log, const struct ledger_options *o)
+{
+	struct db *db = &log->writer.store.db;
+	const struct succession *s = &log->succession;
+	signet_err err = continuity_read_names(db, o, &log->names);
+
+	if (err != SIGNET_OK || !log->succeeds || log->names.generation == s->generation)
+		return err;
+	err = copy_tried(log, o->dir);
+	if (err == SIGNET_OK)
+		err = continuity_write_names(db, s->generation, s->vkey, s->size);
+	return err == SIGNET_OK ? continuity_read_names(db, o, &log->names) : err;
 }
 
 /* On a full disk leftovers are records of what was claimed: the reserve is theirs. */
@@ -99,6 +151,8 @@ recover(
 	struct store *s = &w->store;
 	signet_err err = recover_tree(s, why, size);
 
+	if (err == SIGNET_OK)
+		err = read_names(log, o);
 	if (err == SIGNET_OK)
 		err = check_continuity(log, o, why, size);
 	if (err == SIGNET_OK && !w->sealed) {
@@ -124,6 +178,11 @@ open_store(
 
 	if (snprintf(path, sizeof(path), "%s/log.db", o->dir) >= (int)sizeof(path))
 		return fail(why, size, o->dir, "has too long a name", ENAMETOOLONG);
+	err = succession_read(&log->succession, log->dir_fd, o->dir, &log->succeeds, why, size);
+	if (err == SIGNET_OK && log->succeeds && !log->succession.moved)
+		err = succession_move(&log->succession, o, log->dir_fd, why, size);
+	if (err != SIGNET_OK)
+		return err;
 	if (reserve_open(&w->reserve, log->dir_fd, "log.reserve", o->reserve) != SIGNET_OK)
 		return fail(why, size, o->dir, "cannot hold log.reserve", w->reserve.error);
 	err = db_open_writer(&w->store.db, path, o->wal_limit, why, size);
@@ -141,6 +200,7 @@ open_store(
 static void
 release_files(struct ledger *log)
 {
+	buf_done(&log->vkeys);
 	db_close(&log->reader.db);
 	store_done(&log->writer.store);
 	heads_done(&log->writer.heads);
@@ -177,13 +237,27 @@ give_back(struct ledger *log)
 	}
 }
 
+/* Another key signs: the list grows. */
+static void
+note_key_change(struct ledger *log, const char *before)
+{
+	if (strcmp(before, log->news.vkey) == 0 || before[0] == '\0')
+		return;
+	log->vkeys.len -= log->vkeys.len > 0; /* its NUL */
+	buf_str(&log->vkeys, log->news.vkey);
+	buf_put(&log->vkeys, "\n", 2);
+}
+
 /* Take what the threads have finished. The reader hears of what the writer has made durable. */
 static void
 collect(struct ledger *log)
 {
 	uint64_t size = log->news.size, head = log->news.head.says.size;
+	char vkey[LOGKEY_TEXT];
 
+	memcpy(vkey, log->news.vkey, sizeof(vkey));
 	writer_collect(&log->writer, &log->back, &log->news);
+	note_key_change(log, vkey);
 	if (!log->writer.sealed && (log->news.size != size || log->news.head.says.size != head))
 		reader_tell(&log->reader, &log->news.head);
 	reader_collect(&log->reader, &log->read_back, &log->query_back, &log->reader_news);
@@ -215,12 +289,15 @@ static signet_err
 start_threads(struct ledger *log, const struct ledger_options *o)
 {
 	const struct heads *h = &log->writer.heads;
-	signet_err err = reader_start(&log->reader, h->on ? o->tiles : NULL, &h->signer.key, &log->async);
+	bool publish = h->on && o->tiles != NULL;
+	signet_err err = SIGNET_OK;
 
+	if (!log->shut)
+		err = reader_start(&log->reader, publish ? log->names.tiles : NULL, h->origin, &log->async);
 	if (err != SIGNET_OK)
 		return err;
 	err = writer_start(&log->writer, &log->async);
-	if (err != SIGNET_OK)
+	if (err != SIGNET_OK && !log->shut)
 		reader_join(&log->reader);
 	return err;
 }
@@ -278,6 +355,95 @@ options_ok(const struct ledger_options *o)
 	       o->boot_id != NULL && strlen(o->boot_id) == 32 && strspn(o->boot_id, "0123456789abcdef") == 32;
 }
 
+static struct ledger *
+ledger_new(const struct ledger_options *o)
+{
+	struct ledger *log = calloc(1, sizeof(*log));
+
+	if (log == NULL)
+		return NULL;
+	log->dir_fd = log->lock_fd = log->writer.reserve.fd = -1;
+	log->late = o->late;
+	log->arg = o->arg;
+	snprintf(log->dir, sizeof(log->dir), "%s", o->dir);
+	log->writer.dir = log->dir;
+	log->writer.dir_fd = -1;
+	buf_init(&log->vkeys, 1 << 20);
+	store_init(&log->writer.store, o);
+	return log;
+}
+
+signet_err
+ledger_open_shut(struct ledger **out, uv_loop_t *loop, const struct ledger_options *o, const char *why)
+{
+	struct ledger *log = ledger_new(o);
+	char lock_why[WRITER_WHY];
+	bool in_loop = false;
+	signet_err err;
+
+	if (log == NULL)
+		return SIGNET_ERR_MEMORY;
+	log->shut = log->writer.sealed = true;
+	snprintf(log->writer.mine.why, sizeof(log->writer.mine.why), "%s", why);
+	err = lock_dir(log, o->dir, lock_why, sizeof(lock_why));
+	if (err == SIGNET_OK)
+		err = start(log, o, loop, &in_loop);
+	if (err != SIGNET_OK) {
+		release_files(log);
+		if (!in_loop)
+			free(log);
+		return err;
+	}
+	collect(log);
+	*out = log;
+	return SIGNET_OK;
+}
+
+signet_err
+ledger_put_aside(const struct ledger_options *o, char *why, size_t why_size)
+{
+	struct ledger *log = ledger_new(o);
+	bool found;
+	signet_err err;
+
+	if (log == NULL) {
+		snprintf(why, why_size, "out of memory");
+		return SIGNET_ERR_LOG_UNAVAILABLE;
+	}
+	err = lock_dir(log, o->dir, why, why_size);
+	if (err == SIGNET_OK)
+		err = succession_read(&log->succession, log->dir_fd, o->dir, &found, why, why_size);
+	if (err == SIGNET_OK && !found)
+		err = succession_make(&log->succession, o, log->dir_fd, why, why_size);
+	if (err == SIGNET_OK && !log->succession.moved)
+		err = succession_move(&log->succession, o, log->dir_fd, why, why_size);
+	release_files(log);
+	free(log);
+	return err;
+}
+
+bool
+ledger_broken(const struct ledger *log)
+{
+	return log->writer.sealed; /* set before the thread begins */
+}
+
+const struct succession *
+ledger_succession(const struct ledger *log)
+{
+	return log->succeeds ? &log->succession : NULL;
+}
+
+signet_err
+ledger_settle(struct ledger *log)
+{
+	signet_err err = succession_settle(log->dir_fd);
+
+	if (err == SIGNET_OK)
+		log->succeeds = false;
+	return err;
+}
+
 signet_err
 ledger_open(struct ledger **out, uv_loop_t *loop, const struct ledger_options *o, struct ledger_start *begin,
     char *why, size_t why_size)
@@ -289,13 +455,9 @@ ledger_open(struct ledger **out, uv_loop_t *loop, const struct ledger_options *o
 
 	assert(why_size > 0 && options_ok(o));
 	why[0] = '\0';
-	log = calloc(1, sizeof(*log));
+	log = ledger_new(o);
 	if (log == NULL)
 		return SIGNET_ERR_MEMORY;
-	log->dir_fd = log->lock_fd = log->writer.reserve.fd = -1;
-	log->late = o->late;
-	log->arg = o->arg;
-	store_init(&log->writer.store, o);
 	found.anchor_missing = o->origin != NULL && o->anchor != NULL && access(o->anchor, F_OK) != 0;
 	err = lock_dir(log, o->dir, why, why_size);
 	if (err == SIGNET_OK)
@@ -325,6 +487,8 @@ ledger_each_kept(
 	uint64_t n = log->news.size;
 
 	assert(log->pending == 0 && log->reading == 0);
+	if (log->shut)
+		return SIGNET_OK;
 	return each_kept(log->reader.db.path, n > KEPT_ROWS ? n - KEPT_ROWS : 0, since, each, arg);
 }
 
@@ -332,6 +496,8 @@ signet_err
 ledger_each_tried(struct ledger *log, void (*each)(void *arg, const struct ledger_tried *tried), void *arg)
 {
 	assert(log->pending == 0 && log->reading == 0);
+	if (log->shut)
+		return SIGNET_OK;
 	return each_tried(log->reader.db.path, each, arg);
 }
 
@@ -401,9 +567,11 @@ ledger_read_row(struct ledger *log, struct ledger_read *r)
 {
 	log->reading++;
 	row_begin(r);
-	if (log->closing) { /* from a `done` inside ledger_close */
+	if (log->closing || log->shut) { /* from a `done` inside ledger_close */
 		r->err = SIGNET_ERR_IO;
 		reads_add(&log->read_back, r);
+		if (log->shut)
+			uv_async_send(&log->async);
 		return;
 	}
 	reader_ask(&log->reader, r);
@@ -414,9 +582,13 @@ ledger_query(struct ledger *log, struct ledger_query *q)
 {
 	log->reading++;
 	query_begin(q);
-	if (log->closing) {
+	if (log->closing || log->shut) {
 		query_break_off(q);
+		if (log->shut)
+			snprintf(q->why, sizeof(q->why), "%.*s", (int)sizeof(q->why) - 1, log->news.why);
 		queries_add(&log->query_back, q);
+		if (log->shut)
+			uv_async_send(&log->async);
 		return;
 	}
 	reader_query(&log->reader, q);
@@ -450,7 +622,25 @@ ledger_tiles_size(const struct ledger *log)
 const char *
 ledger_vkey(const struct ledger *log)
 {
-	return log->writer.heads.vkey; /* does not change while the log is open */
+	return log->news.vkey;
+}
+
+const char *
+ledger_vkeys(const struct ledger *log)
+{
+	return log->vkeys.data == NULL ? "" : (const char *)log->vkeys.data;
+}
+
+const char *
+ledger_key_why(const struct ledger *log)
+{
+	return log->news.key_why;
+}
+
+const char *
+ledger_origin(const struct ledger *log)
+{
+	return log->names.origin;
 }
 
 void
@@ -463,7 +653,8 @@ ledger_close(struct ledger *log, void (*closed)(void *arg), void *arg)
 	log->closed_arg = arg;
 	writer_join(&log->writer);
 	collect(log); /* the reader publishes the end of the log */
-	reader_join(&log->reader);
+	if (!log->shut)
+		reader_join(&log->reader);
 	collect(log);
 	give_back(log);
 	release_files(log);

@@ -112,6 +112,13 @@ struct ledger_op {
 	uint64_t erase_index;
 	const char *erase_field; /* NULL: all of them */
 
+	/*
+	 * in: from this entry on another key signs (APPEND of kind "logkey"); it is made here, and the members that tell
+	 * of it are the entry's last. A checkpoint by the new key is made with this commit. ARGUMENT: the log has no key,
+	 * or none of its own to change (ledger_options.key_is_given), or another change is in the same commit.
+	 */
+	bool change_key;
+
 	void (*done)(struct ledger_op *op); /* on the loop; the operation is the owner's again */
 	void *owner;
 };

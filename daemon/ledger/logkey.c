@@ -121,6 +121,33 @@ logkey_make(const char *path, uint8_t seed[NOTE_SEED], char *why, size_t size)
 }
 
 signet_err
+logkey_make_next(const char *path, uint8_t seed[NOTE_SEED], char *why, size_t size)
+{
+	char next[PATH_MAX];
+
+	if (snprintf(next, sizeof(next), "%s.next", path) >= (int)sizeof(next))
+		return fail_errno(why, size, path, "made", ENAMETOOLONG);
+	return logkey_make(next, seed, why, size);
+}
+
+signet_err
+logkey_take(const char *path, char *why, size_t size)
+{
+	char next[PATH_MAX];
+	const char *name;
+	int err = 0, dir = file_open_folder(path, &name);
+
+	if (dir < 0)
+		return fail_errno(why, size, path, "replaced", errno);
+	if (snprintf(next, sizeof(next), "%s.next", path) >= (int)sizeof(next))
+		err = ENAMETOOLONG;
+	else if (rename(next, path) != 0 || fsync(dir) != 0)
+		err = errno;
+	close(dir);
+	return err == 0 ? SIGNET_OK : fail_errno(why, size, path, "replaced", err);
+}
+
+signet_err
 logkey_show(int dir_fd, const char *dir, const char *vkey, char *why, size_t size)
 {
 	owned(buf_done) struct buf old;

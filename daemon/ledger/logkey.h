@@ -14,6 +14,9 @@ must_check signet_err logkey_read(
     const char *path, uint8_t seed[NOTE_SEED], bool *found, char *why, size_t size);
 /* Make a key; the file is durable before this returns. Errors as above. */
 must_check signet_err logkey_make(const char *path, uint8_t seed[NOTE_SEED], char *why, size_t size);
+/* Make the key that may follow, in PATH.next; and give it the name of the key, durably. Errors as above. */
+must_check signet_err logkey_make_next(const char *path, uint8_t seed[NOTE_SEED], char *why, size_t size);
+must_check signet_err logkey_take(const char *path, char *why, size_t size);
 /* Write the public half to log.vkey in the folder, if it does not stand there. Errors as above. */
 must_check signet_err logkey_show(int dir_fd, const char *dir, const char *vkey, char *why, size_t size);
 

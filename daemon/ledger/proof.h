@@ -46,9 +46,17 @@ enum ledger_query_kind {
 	LEDGER_ROOT,        /* size -> root */
 	/*
 	 * path: absolute, of a new folder, which is named path.partial until it is whole. The database by SQLite's backup
-	 * interface, the published log if there is one, log.vkey; never keys.
+	 * interface, the published log if there is one, log.vkey, and what `files` names; a key only where it is named.
 	 */
 	LEDGER_BACKUP,
+};
+
+/* A small file that goes into a backup. */
+struct ledger_file {
+	const char *name; /* there: "signetd.conf", or with one folder in front */
+	const char *path; /* of the original; NULL: `text` is its content */
+	const char *text;
+	bool may_lack; /* no harm if it is not there */
 };
 
 struct ledger_query {
@@ -64,6 +72,8 @@ struct ledger_query {
 	/* Each row as it goes out, written on the reader thread; NULL: the caller writes. It may read what `owner` owns. */
 	void (*render)(const struct ledger_query *q, const struct ledger_row *row, struct buf *out);
 	const char *path;
+	const struct ledger_file *files; /* borrowed until `done` */
+	size_t file_count;
 
 	/* out */
 	signet_err err; /* OK, REQUEST_NOT_FOUND (no such index or size), IO (`why`) */
@@ -87,7 +97,12 @@ bool ledger_head(const struct ledger *log, struct checkpoint *c, const char **no
 const char *ledger_tiles_why(const struct ledger *log);
 /* Size of the checkpoint that is published there. */
 uint64_t ledger_tiles_size(const struct ledger *log);
-/* The verifier key (C2SP vkey), NUL-terminated. */
+/* The verifier key (C2SP vkey), NUL-terminated; and all there were, from the first to it, a line each. */
 const char *ledger_vkey(const struct ledger *log);
+const char *ledger_vkeys(const struct ledger *log);
+/* Why the files of a new key could not be written yet; "": they stand. The next start writes them. */
+const char *ledger_key_why(const struct ledger *log);
+/* The name of the log: options.origin, and behind it a number where it continues another. */
+const char *ledger_origin(const struct ledger *log);
 
 #endif

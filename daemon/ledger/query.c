@@ -120,7 +120,8 @@ step_page(struct ledger_query *q, const struct query_source *from, uint64_t unti
 static bool
 step_backup(struct ledger_query *q, const struct query_source *from, uint64_t until)
 {
-	struct backup_source source = {.log = from->db->path, .tiles = &from->duty->tiles};
+	struct backup_source source = {
+	    .log = from->db->path, .tiles = &from->duty->tiles, .files = q->files, .file_count = q->file_count};
 	bool done;
 
 	if (q->work->backup == NULL)

@@ -219,11 +219,11 @@ run(void *arg)
 }
 
 signet_err
-reader_start(struct reader *r, const char *tiles, const struct note_key *key, uv_async_t *async)
+reader_start(struct reader *r, const char *tiles, const char *origin, uv_async_t *async)
 {
 	uv_thread_options_t options = {.flags = UV_THREAD_HAS_STACK_SIZE, .stack_size = STACK};
 	sigset_t all, before;
-	signet_err err = duty_init(&r->duty, r->db.path, tiles, key);
+	signet_err err = duty_init(&r->duty, r->db.path, tiles, origin);
 	int rc;
 
 	if (err != SIGNET_OK)

@@ -53,9 +53,9 @@ struct ledger_query *queries_take(struct queries *list);
 /* SIGNET_ERR_MEMORY. */
 must_check signet_err reader_init(struct reader *r);
 void reader_done(struct reader *r);
-/* db is open; `tiles` may be NULL, `key` is borrowed. SIGNET_ERR_MEMORY. */
+/* db is open; `tiles` may be NULL, `origin` is borrowed. SIGNET_ERR_MEMORY. */
 must_check signet_err reader_start(
-    struct reader *r, const char *tiles, const struct note_key *key, uv_async_t *async);
+    struct reader *r, const char *tiles, const char *origin, uv_async_t *async);
 /* Read the rows that were asked for, break off the queries, end the thread. */
 void reader_join(struct reader *r);
 

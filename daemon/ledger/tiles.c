@@ -35,11 +35,11 @@ enum {
 static const char temporary[] = ".new";
 
 signet_err
-tiles_init(struct tiles *t, const char *path, const struct note_key *key)
+tiles_init(struct tiles *t, const char *path, const char *origin)
 {
 	memset(t, 0, sizeof(*t));
 	t->root = -1;
-	t->key = key;
+	t->origin = origin;
 	if (path == NULL)
 		return SIGNET_OK;
 	t->path = strdup(path);
@@ -117,6 +117,7 @@ read_size(struct tiles *t, struct db *db)
 	owned(buf_done) struct buf note;
 	uint8_t root[TLOG_HASH];
 	struct checkpoint c;
+	size_t text_len;
 	signet_err err;
 	int error;
 
@@ -127,8 +128,10 @@ read_size(struct tiles *t, struct db *db)
 		return SIGNET_OK;
 	if (error != 0)
 		return fail(t, "checkpoint", error);
-	if (checkpoint_open(&c, (const char *)note.data, note.len, t->key) != SIGNET_OK)
-		return refuse_folder(t, "signed by this log's key");
+	/* which of the log's keys has signed it does not matter: its root tells whose it is */
+	if (note_read((const char *)note.data, note.len, &text_len) != SIGNET_OK ||
+	    checkpoint_parse(&c, (const char *)note.data, text_len) != SIGNET_OK || strcmp(c.origin, t->origin) != 0)
+		return refuse_folder(t, "one of this log's");
 	err = tlog_root(c.size, get_node, db, root);
 	if (err == SIGNET_ERR_LOG_UNAVAILABLE)
 		return fail_db(t, db);

@@ -13,7 +13,7 @@ enum { TILES_PATH = 128 };
 struct tiles {
 	char *path; /* NULL: nothing is published */
 	int root;   /* the folder; -1: not open */
-	const struct note_key *key;
+	const char *origin;
 	bool busy;          /* a head is being published */
 	struct head target; /* that one */
 	uint64_t size;      /* of the checkpoint that is published; 0: none */
@@ -24,8 +24,8 @@ struct tiles {
 	char why[400];             /* of the last failure; "" after a success */
 };
 
-/* Nothing is opened yet. `key` is borrowed. SIGNET_ERR_MEMORY. */
-must_check signet_err tiles_init(struct tiles *t, const char *path, const struct note_key *key);
+/* Nothing is opened yet. `origin` is borrowed. SIGNET_ERR_MEMORY. */
+must_check signet_err tiles_init(struct tiles *t, const char *path, const char *origin);
 void tiles_done(struct tiles *t);
 
 /* Begin to publish this head, if it is newer than what stands there. SIGNET_ERR_IO: t->why. */

@@ -16,7 +16,9 @@
 #include <unistd.h>
 
 #include "ledger/backlog.h"
+#include "ledger/continuity.h"
 #include "ledger/writer.h"
+#include <signet/log.h>
 
 enum {
 	GATHER_PERCENT = 30,
@@ -173,6 +175,39 @@ fill_reserve(struct writer *w)
 		    w->store.db.path, w->reserve.error, w->reserve.size, w->mine.why, sizeof(w->mine.why));
 }
 
+/* The new key is on the disk before anything is said of it; it gets its name when the entry is durable. */
+static signet_err
+change_key(struct writer *w, struct ledger_op *op)
+{
+	owned(buf_done) struct buf tail;
+	const char *own = op->tail;
+	size_t own_len = op->tail_len;
+	uint8_t seed[NOTE_SEED];
+	signet_err err = SIGNET_OK;
+
+	buf_init(&tail, SIGNET_ENTRY_MAX);
+	if (own != NULL)
+		buf_put(&tail, own, own_len);
+	op->err = w->key_path[0] == '\0' ? SIGNET_ERR_ARGUMENT
+					 : logkey_make_next(w->key_path, seed, w->mine.why, sizeof(w->mine.why));
+	if (op->err != SIGNET_OK)
+		return SIGNET_OK;
+	op->err = heads_change_key(&w->heads, &w->store, seed, &tail);
+	explicit_bzero(seed, sizeof(seed));
+	if (op->err != SIGNET_OK)
+		return SIGNET_OK;
+	op->tail = (const char *)tail.data;
+	op->tail_len = tail.len;
+	err = store_apply(&w->store, op);
+	op->tail = own;
+	op->tail_len = own_len;
+	if (err == SIGNET_OK && op->err == SIGNET_OK)
+		err = continuity_change_key(&w->store, w->heads.next_vkey);
+	else
+		heads_stay(&w->heads);
+	return err;
+}
+
 static signet_err
 apply_all(struct writer *w, const struct ops *list)
 {
@@ -180,7 +215,7 @@ apply_all(struct writer *w, const struct ops *list)
 
 	for (struct ledger_op *op = list->first; op != NULL && err == SIGNET_OK; op = op->next)
 		if (op->err == SIGNET_OK)
-			err = store_apply(&w->store, op);
+			err = op->what == LEDGER_APPEND && op->change_key ? change_key(w, op) : store_apply(&w->store, op);
 	return err;
 }
 
@@ -204,7 +239,7 @@ any_wants_proof(const struct ops *batch)
 static signet_err
 sign_head(struct writer *w, const struct ops *batch)
 {
-	bool asked = w->heads.on && any_wants_proof(batch);
+	bool asked = w->heads.on && (w->heads.changing || any_wants_proof(batch));
 	signet_err err;
 
 	if (!asked && !(heads_behind(&w->heads, w->store.tree.size) && uv_hrtime() >= w->heads.due_at))
@@ -216,15 +251,31 @@ sign_head(struct writer *w, const struct ops *batch)
 	return err;
 }
 
+/*
+ * The change of key is durable in the log. If the files cannot follow now, they do when the log is opened next
+ * [continuity.c].
+ */
+static void
+take_key(struct writer *w)
+{
+	char *why = w->mine.key_why;
+	signet_err err = logkey_take(w->key_path, why, sizeof(w->mine.key_why));
+
+	if (err == SIGNET_OK)
+		err = logkey_show(w->dir_fd, w->dir, w->heads.vkey, why, sizeof(w->mine.key_why));
+	if (err == SIGNET_OK)
+		why[0] = '\0';
+}
+
 /* What the last transaction came to; a failure is told in `why`. */
 static void
 judge(struct writer *w, signet_err err)
 {
 	w->fault = err != SIGNET_OK;
-	if (err == SIGNET_OK)
-		heads_keep(&w->heads, uv_hrtime());
-	else
+	if (err != SIGNET_OK)
 		heads_drop(&w->heads);
+	else if (heads_keep(&w->heads, uv_hrtime()))
+		take_key(w);
 	if (err == SIGNET_ERR_LOG_UNAVAILABLE)
 		db_explain(&w->store.db, w->reserve.size, w->mine.why, sizeof(w->mine.why));
 	else if (err != SIGNET_OK)
@@ -399,6 +450,7 @@ take_stock(struct writer *w)
 {
 	w->mine.size = w->store.tree.size;
 	w->mine.head = w->heads.last;
+	memcpy(w->mine.vkey, w->heads.vkey, sizeof(w->mine.vkey));
 	w->mine.available = is_available(w);
 	if (w->mine.available)
 		w->mine.why[0] = '\0';

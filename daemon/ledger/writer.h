@@ -23,6 +23,8 @@ struct writer_news {
 	char why[WRITER_WHY];
 	unsigned commit_us, commit_ops;
 	struct head head; /* the newest checkpoint */
+	char vkey[LOGKEY_TEXT];
+	char key_why[WRITER_WHY]; /* the files of a new key could not be written; "": they stand */
 };
 
 struct writer {
@@ -30,6 +32,9 @@ struct writer {
 	struct store store;
 	struct heads heads;
 	struct reserve reserve;
+	int dir_fd;           /* of the state directory, which is `dir`; the ledger's */
+	const char *dir;
+	char key_path[4096]; /* of the log key; "": there is none to change */
 	struct ops backlog; /* copies of records that the disk did not take */
 	bool sealed;        /* nothing is written any more; mine.why says why */
 	bool fault;         /* a transaction failed, and none has succeeded since */

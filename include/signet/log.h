@@ -59,7 +59,8 @@ extern "C" {
 	X("export", "an auditor read or exported entries")                                                   \
 	X("erasure", "openings were erased")                                                                 \
 	X("logkey", "the log key changed")                                                                   \
-	X("origin", "this log continues another one")
+	X("origin", "this log continues another one, which cannot go on: what is known of its head")         \
+	X("moved", "the log was restored from a backup, and goes on here")
 
 /* X(name, type, meaning); type: i integer, s string, a array of strings or integers, o opening */
 #define SIGNET_LOG_FIELDS(X)                                                                                 \
@@ -114,7 +115,16 @@ extern "C" {
 	X("error", "s", "name of the error the caller got")                                                  \
 	X("detail", "s", "a word of our own about the error: a CKR_* name, a stage")                         \
 	X("signatureHash", "s", "\"sha256:<hex>\" of the signature value; of a CMS, of that in its SignerInfo")  \
-	X("cmsHash", "s", "\"sha256:<hex>\" of the whole CMS")
+	X("cmsHash", "s", "\"sha256:<hex>\" of the whole CMS") \
+	X("oldKey", "s", "verifier key until here, in a change of log key")                                  \
+	X("newKey", "s", "verifier key from here on")                                                        \
+	X("handover", "s", "signed note by the old key: the tree before this entry, and the new key")        \
+	X("oldLog", "s", "name of the log that this one continues")                                          \
+	X("oldSize", "i", "entries that its newest known checkpoint has")                                    \
+	X("oldRoot", "s", "root of their tree, base64")                                                      \
+	X("oldCheckpoint", "s", "that checkpoint")                                                           \
+	X("oldEntries", "i", "entries that stood in its database")                                           \
+	X("movedFrom", "s", "machine on which a backup was made, before the log went on here")
 
 /*
  * ---- verification ----
@@ -239,6 +249,8 @@ typedef struct signet_log_check {
 	uint64_t index;
 	char place[64];  /* the file in which it is, "tile/entries/000.p/17"; "" where that cannot be said */
 	char fault[256]; /* a sentence */
+	char vkey[SIGNET_LOG_ORIGIN_MAX + 64]; /* that signed the checkpoint; "": it was not checked, or is not known */
+	uint64_t key_changes;                  /* from the key that was given to that one */
 } signet_log_check;
 
 /* What to do on the way; every member may be NULL. */
@@ -260,7 +272,8 @@ typedef struct signet_log_visitor {
  * Verify a published folder: every entry, every hash and the checkpoint, reading each file once. Partial tiles of
  * earlier checkpoints that are still there are compared, too.
  *
- * vkey      NULL: everything but the signature of the checkpoint
+ * vkey      the log's newest key, or an earlier one: each change of key is an entry that the old one has signed, and
+ *           is followed. NULL: everything but the signature of the checkpoint
  * since     a checkpoint that was verified earlier: only what came after it is read, and the log must be that one,
  *           grown. NULL: all
  * visitor   may be NULL
