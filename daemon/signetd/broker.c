@@ -14,16 +14,15 @@
 
 #include "clock.h"
 #include "cover.h"
-#include "credential.h"
 #include "disabled.h"
 #include "dispatch.h"
 #include "entry.h"
-#include "erasure.h"
 #include "identity.h"
-#include "installation.h"
 #include "journal.h"
+#include "log_open.h"
 #include "log_reader.h"
 #include "once.h"
+#include "pair.h"
 #include "peer.h"
 #include "recycle.h"
 #include "request.h"
@@ -268,7 +267,7 @@ on_upkeep(uv_timer_t *timer)
 		stamp_watch_clock(b);
 	if (!b->stopping)
 		refusals_flush(b, now, false);
-	erasures_expire(b, now);
+	pairs_expire(b, now);
 	watch_log(b);
 	if (!b->stopping) {
 		notify_status(&b->notify);
@@ -371,77 +370,6 @@ broker_log_policy(struct broker *b, const char *kind)
 
 /* --- start --- */
 
-static void
-on_kept(void *arg, const struct ledger_kept *kept, uint64_t index)
-{
-	struct broker *b = arg;
-	struct replay *r = replay_find(&b->replay, kept->uid, kept->request_id);
-
-	if (r == NULL)
-		r = replay_bind(&b->replay, kept->uid, kept->request_id, kept->input, clock_now_us(NULL));
-	if (r == NULL)
-		return;
-	memcpy(r->input, kept->input, sizeof(r->input));
-	replay_settle(&b->replay, r, kept->unknown, index);
-}
-
-/* A record that the full disk had held up: its requestId was left bound as running. */
-static void
-on_late(void *arg, const struct ledger_kept *kept, uint64_t index)
-{
-	struct broker *b = arg;
-	struct replay *r = replay_find(&b->replay, kept->uid, kept->request_id);
-
-	if (r != NULL && r->state == REPLAY_RUNNING)
-		replay_settle(&b->replay, r, kept->unknown, index);
-}
-
-static void
-on_tried(void *arg, const struct ledger_tried *tried)
-{
-	struct pin_state *state = broker_pin_state(arg, tried->serial);
-
-	for (int s = 0; state != NULL && s < PIN_SOURCES; s++)
-		if (strcmp(pin_source_name((enum pin_source)s), tried->source) == 0) {
-			state->note[s].failures = tried->failures;
-			state->note[s].last_us = tried->last_us;
-		}
-}
-
-static signet_err
-open_log(struct broker *b, char *why, size_t why_size)
-{
-	static char boot[SD_ID128_STRING_MAX];
-	char key[512];
-	sd_id128_t id = SD_ID128_NULL;
-	struct ledger_options o = {.dir = b->config->state, .origin = b->config->origin, .tiles = b->config->tiles,
-	    .anchor = b->config->anchor, .reserve = b->config->reserve, .now_us = clock_now_us,
-	    .clock_state = clock_state, .arg = b, .boot_id = boot, .late = on_late};
-	struct ledger_start start;
-	signet_err err;
-
-	(void)sd_id128_get_boot(&id); /* all zeroes where there is none: said in every entry */
-	sd_id128_to_string(id, boot);
-	if (b->config->log_credential != NULL) {
-		if (!credential_path(b->config->log_credential, key, sizeof(key), why, why_size))
-			return SIGNET_ERR_LOG_UNAVAILABLE;
-		o.log_key = key;
-		o.key_is_given = true;
-	}
-	err = ledger_open(&b->log, &b->loop, &o, &start, why, why_size);
-	if (err != SIGNET_OK)
-		return err;
-	b->log_was_available = true;
-	if (start.recovered > 0)
-		say_warning("%llu requests were interrupted; they are in the log with outcome \"unknown\"",
-		    (unsigned long long)start.recovered);
-	if (ledger_each_kept(b->log, on_kept, b) != SIGNET_OK || ledger_each_tried(b->log, on_tried, b) != SIGNET_OK) {
-		snprintf(why, why_size, "%s/log.db: request ids or PIN notes cannot be read", b->config->state);
-		return SIGNET_ERR_IO;
-	}
-	return installation_key(b->config->state, b->installation_key, why, why_size);
-}
-
 void
 broker_apply_limits(struct broker *b)
 {
@@ -540,7 +468,7 @@ broker_start(struct broker *b, const char *config_path, char *why, size_t why_si
 	if (err == SIGNET_OK && !b->config->own_uid) /* whose only callers are of one uid, ours */
 		err = identity_map_is_full("/proc/self/uid_map", why, why_size);
 	if (err == SIGNET_OK)
-		err = open_log(b, why, why_size);
+		err = log_open(b, why, why_size);
 	if (err == SIGNET_OK)
 		err = disabled_load(b, why, why_size);
 	if (err == SIGNET_OK)
@@ -555,6 +483,7 @@ broker_start(struct broker *b, const char *config_path, char *why, size_t why_si
 
 		journal(LOG_WARNING, &fields, "sandbox = off: token drivers run unconfined");
 	}
+	log_open_tell(b);
 	broker_log_policy(b, "start");
 	if (!watchers_update(b))
 		say_error("out of memory: not all modules are watched");
@@ -567,7 +496,7 @@ broker_start(struct broker *b, const char *config_path, char *why, size_t why_si
 static void
 free_rest(struct broker *b)
 {
-	erasures_expire(b, UINT64_MAX);
+	pairs_expire(b, UINT64_MAX);
 	disabled_done(b);
 	refusals_done(&b->refusals);
 	replay_done(&b->replay);

@@ -77,7 +77,7 @@ struct broker {
 	struct change *disabling;  /* their file is being written */
 	struct key_change *key_change; /* one is being switched off or on */
 	struct once *onces; /* processes that answer one question */
-	struct erasure *erasures; /* that wait for a second person */
+	struct pair *pairs;	  /* what waits for a second person */
 	struct cover *covers;	  /* who wait for a checkpoint */
 
 	uv_signal_t on_term, on_int, on_hup;
@@ -88,7 +88,7 @@ struct broker {
 	struct notify notify;
 	unsigned upkeeps;
 	int64_t slept_us; /* how long the machine had slept when last looked */
-	bool stopping, closed_log, log_was_available;
+	bool stopping, closed_log, log_was_available, anchor_missing;
 	uint64_t stop_deadline_ms;
 	int exit_code;
 };

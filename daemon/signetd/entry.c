@@ -124,6 +124,12 @@ entry_erases(struct entry *e, uint64_t index, const char *field)
 }
 
 void
+entry_changes_key(struct entry *e)
+{
+	e->op.change_key = true;
+}
+
+void
 entry_tell(struct entry *e, void (*told)(void *arg, signet_err err, uint64_t index), void *arg)
 {
 	e->told = told;

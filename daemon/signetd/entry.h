@@ -25,6 +25,8 @@ void entry_members(struct entry *e, const char *members);
 void entry_opening(struct entry *e, const char *field, const char *text);
 /* The same transaction erases the texts behind another entry; "" means all of them. */
 void entry_erases(struct entry *e, uint64_t index, const char *field);
+/* From this entry on another key signs the log; its members come last. */
+void entry_changes_key(struct entry *e);
 /* Be told when it is durable, or that it is not. */
 void entry_tell(struct entry *e, void (*told)(void *arg, signet_err err, uint64_t index), void *arg);
 /* The one to be told has gone. */

@@ -47,7 +47,8 @@ describe_log(const struct broker *b)
 	unsigned us, ops;
 
 	ledger_last_commit(b->log, &us, &ops);
-	return json_pack("{s:s,s:I,s:I,s:b,s:o,s:i,s:i}", "origin", b->config->origin, "size",
+	return json_pack("{s:s,s:I,s:I,s:b,s:o,s:i,s:i}", "origin",
+	    ledger_origin(b->log)[0] != '\0' ? ledger_origin(b->log) : b->config->origin, "size",
 	    (json_int_t)ledger_size(b->log), "signedSize", (json_int_t)signed_size(b), "available", ledger_available(b->log), "reason",
 	    why[0] != '\0' ? json_string(why) : json_null(), "commitMicroseconds", (int)us, "commitOperations",
 	    (int)ops);

@@ -1,89 +1,14 @@
 /*
  * Log.Erase: the texts behind an entry go, the entry stays. Two people: what
- * one asks another does. Waiting requests live in memory only; nothing is lost
- * with them but the asking.
+ * one asks another does.
  */
-#include <stdlib.h>
 #include <string.h>
 
 #include "broker.h"
 #include "dispatch.h"
 #include "entry.h"
-#include "erasure.h"
+#include "pair.h"
 #include "text.h"
-
-enum { WAIT_MS = 15 * 60 * 1000, WAITING_MAX = 64 };
-
-struct erasure {
-	struct erasure *next;
-	uint64_t index;
-	char field[32]; /* "": all */
-	uid_t asked_by;
-	uint64_t until_ms;
-};
-
-static void
-forget(struct broker *b, struct erasure *e)
-{
-	struct erasure **at = &b->erasures;
-
-	while (*at != e)
-		at = &(*at)->next;
-	*at = e->next;
-	free(e);
-}
-
-void
-erasures_expire(struct broker *b, uint64_t now_ms)
-{
-	struct erasure *e = b->erasures, *next;
-
-	for (; e != NULL; e = next) {
-		next = e->next;
-		if (now_ms >= e->until_ms)
-			forget(b, e);
-	}
-}
-
-static struct erasure *
-find(const struct broker *b, uint64_t index, const char *field)
-{
-	struct erasure *e = b->erasures;
-
-	while (e != NULL && (e->index != index || strcmp(e->field, field) != 0))
-		e = e->next;
-	return e;
-}
-
-static size_t
-waiting(const struct broker *b)
-{
-	size_t n = 0;
-
-	for (const struct erasure *e = b->erasures; e != NULL; e = e->next)
-		n++;
-	return n;
-}
-
-/* The first of the two. */
-static void
-begin(struct request *r, uint64_t index, const char *field)
-{
-	struct broker *b = r->broker;
-	struct erasure *e = waiting(b) < WAITING_MAX ? calloc(1, sizeof(*e)) : NULL;
-
-	if (e == NULL) {
-		request_fail_with(r, SIGNET_ERR_BUSY, NULL, "too many erasures wait for a second person");
-		return;
-	}
-	e->index = index;
-	snprintf(e->field, sizeof(e->field), "%s", field);
-	e->asked_by = r->who->peer.uid;
-	e->until_ms = uv_now(&b->loop) + WAIT_MS;
-	e->next = b->erasures;
-	b->erasures = e;
-	request_reply(r, json_pack("{s:s}", "state", "waiting"));
-}
 
 /* --- the second one: the entry is written, then he is told --- */
 
@@ -115,7 +40,7 @@ on_erased(void *arg, signet_err err, uint64_t index)
 }
 
 static void
-carry_out(struct request *r, struct erasure *first, const char *reason)
+carry_out(struct request *r, uint64_t index, const char *field, uid_t asked_by, const char *reason)
 {
 	struct entry *e = entry_new(r->broker, "erasure", r->who);
 	char detail[80];
@@ -124,15 +49,14 @@ carry_out(struct request *r, struct erasure *first, const char *reason)
 		request_fail_with(r, SIGNET_ERR_BUSY, NULL, "out of memory; try again later");
 		return;
 	}
-	snprintf(detail, sizeof(detail), "entry %llu%s%s, asked by uid %u", (unsigned long long)first->index,
-	    first->field[0] != '\0' ? " " : "", first->field, first->asked_by);
+	snprintf(detail, sizeof(detail), "entry %llu%s%s, asked by uid %u", (unsigned long long)index,
+	    field[0] != '\0' ? " " : "", field, asked_by);
 	entry_str(e, "operation", "erase");
 	entry_opening(e, "reason", reason);
 	entry_str(e, "outcome", "ok");
 	entry_str(e, "detail", detail);
-	entry_erases(e, first->index, first->field);
+	entry_erases(e, index, field);
 	entry_tell(e, on_erased, r);
-	forget(r->broker, first);
 	r->state = e;
 	r->cancel = on_cancel;
 	entry_append(e);
@@ -155,7 +79,8 @@ method_log_erase(struct request *r)
 	const json_t *params = r->call.parameters;
 	json_int_t index = json_integer_value(json_object_get(params, "index"));
 	const char *field = json_member_str(params, "field"), *reason = json_member_str(params, "reason"), *why = NULL;
-	struct erasure *first;
+	char what[80];
+	uid_t asked_by;
 
 	if (field == NULL)
 		field = "";
@@ -171,11 +96,7 @@ method_log_erase(struct request *r)
 		request_fail_with(r, SIGNET_ERR_INVALID_PARAMETER, "reason", "reason: %s", why);
 		return;
 	}
-	first = find(r->broker, (uint64_t)index, field);
-	if (first == NULL)
-		begin(r, (uint64_t)index, field);
-	else if (first->asked_by == r->who->peer.uid)
-		request_reply(r, json_pack("{s:s}", "state", "waiting")); /* one person stays one person */
-	else
-		carry_out(r, first, reason);
+	snprintf(what, sizeof(what), "erase %lld %s", (long long)index, field);
+	if (pair_complete(r, what, &asked_by))
+		carry_out(r, (uint64_t)index, field, asked_by, reason);
 }

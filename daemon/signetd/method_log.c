@@ -7,6 +7,7 @@
 #include "cover.h"
 #include "dispatch.h"
 #include "log_proof.h"
+#include "ledger/succeed.h"
 #include "log_right.h"
 
 static json_t *
@@ -18,9 +19,30 @@ hash_json(const uint8_t hash[32])
 	return json_stringn(text, sizeof(text));
 }
 
+static json_t *
+keys_json(const struct broker *b)
+{
+	json_t *list = json_array();
+	size_t n;
+
+	for (const char *line = ledger_vkeys(b->log); *line != '\0'; line += n + (line[n] != '\0')) {
+		n = strcspn(line, "\n");
+		json_array_append_new(list, json_stringn(line, n));
+	}
+	return list;
+}
+
 static void
 no_head(struct request *r)
 {
+	if (ledger_broken(r->broker->log)) {
+		struct fault f;
+
+		fault_set(&f, SIGNET_ERR_LOG_UNAVAILABLE, NULL, "%s", "");
+		fault_set_reason(&f, "%s", ledger_why(r->broker->log));
+		request_fail(r, &f);
+		return;
+	}
 	request_fail_with(r, SIGNET_ERR_BUSY, NULL, "the log has no signed checkpoint yet; try again in a second");
 }
 
@@ -89,8 +111,9 @@ answer_head(struct request *r)
 		no_head(r);
 		return;
 	}
-	request_reply(r, json_pack("{s:s,s:I,s:o,s:s%,s:s}", "origin", c.origin, "size", (json_int_t)c.size, "rootHash",
-			     hash_json(c.root), "checkpoint", note, len, "key", ledger_vkey(r->broker->log)));
+	request_reply(r, json_pack("{s:s,s:I,s:o,s:s%,s:s,s:o}", "origin", c.origin, "size", (json_int_t)c.size, "rootHash",
+			     hash_json(c.root), "checkpoint", note, len, "key", ledger_vkey(r->broker->log), "keys",
+			     keys_json(r->broker)));
 }
 
 /* Of all that is logged by now: a proof of it may be asked for next. */

@@ -11,6 +11,7 @@
 
 #include "broker.h"
 #include "clock.h"
+#include "ledger/proof.h"
 #include "disabled.h"
 #include "token.h"
 
@@ -47,6 +48,13 @@ about_log(json_t *list, const struct broker *b)
 {
 	if (!ledger_available(b->log))
 		warn(list, "nothing is signed: %s", ledger_why(b->log));
+	if (ledger_tiles_why(b->log)[0] != '\0')
+		warn(list, "%s", ledger_tiles_why(b->log));
+	if (ledger_key_why(b->log)[0] != '\0')
+		warn(list, "%s", ledger_key_why(b->log));
+	if (b->anchor_missing)
+		warn(list, "the anchor %s was missing at the start: put it back, it tells whether the log was rolled back",
+		    b->config->anchor);
 	if (strcmp(clock_state(NULL), "unsynchronised") == 0)
 		warn(list, "the clock is not synchronised: set up time synchronisation; every entry says so meanwhile");
 	if (!b->config->sandbox)
