@@ -7,7 +7,7 @@
 
 #include <signet/log.h>
 
-#include "base/note.h"
+#include "base/keychain.h"
 #include "base/tlog.h"
 #include "conn.h"
 
@@ -37,7 +37,8 @@ struct tile {
 
 struct folder {
 	int fd;
-	bool authentic;
+	bool authentic;   /* the head is signed by the key that was given */
+	bool other_key;   /* it is by none of that name and id: perhaps by one that followed */
 	struct checkpoint head;
 	char *note;
 	size_t note_len;
@@ -48,11 +49,16 @@ struct folder {
 };
 
 /*
- * Open the folder and its checkpoint. `k` NULL: unauthenticated. On failure place and why are set.
+ * Open the folder and its checkpoint. `k` NULL: unauthenticated. One by another key opens too (other_key): it is for
+ * the caller to find out whose that is, with folder_is_by(). On failure place and why are set.
  * SIGNET_ERR_IO, SIGNET_ERR_PROTOCOL, SIGNET_ERR_VERIFY, SIGNET_ERR_MEMORY.
  */
 must_check signet_err folder_open(struct folder *f, const char *path, const struct note_key *k);
 void folder_close(struct folder *f);
+/* Is the head signed by this key? */
+bool folder_is_by(const struct folder *f, const struct note_key *k);
+/* SIGNET_ERR_VERIFY, and why. */
+must_check signet_err folder_refuse_key(struct folder *f);
 
 /* How many hashes the checkpoint's tile (level, number) has, 1..TLOG_TILE; level < 0: entries. */
 unsigned folder_width(const struct folder *f, int level, uint64_t number);

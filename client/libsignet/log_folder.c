@@ -85,6 +85,21 @@ folder_read(struct folder *f, const char *place, struct buf *out, size_t max)
 	return err;
 }
 
+signet_err
+folder_refuse_key(struct folder *f)
+{
+	(void)snprintf(f->place, sizeof(f->place), "checkpoint");
+	return fail(f, SIGNET_ERR_VERIFY, "it is not signed with the log's key, or was changed");
+}
+
+bool
+folder_is_by(const struct folder *f, const struct note_key *k)
+{
+	struct checkpoint c;
+
+	return checkpoint_open(&c, f->note, f->note_len, k) == SIGNET_OK;
+}
+
 static signet_err
 read_head(struct folder *f, const struct note_key *k)
 {
@@ -97,10 +112,17 @@ read_head(struct folder *f, const struct note_key *k)
 		err = fail(f, SIGNET_ERR_IO, "there is no checkpoint here: is it a copy of a log?");
 	if (err == SIGNET_OK) {
 		err = log_checkpoint(&f->head, (const char *)note.data, note.len, k);
+		if (err == SIGNET_ERR_VERIFY && !note_claims((const char *)note.data, note.len, k) &&
+		    log_checkpoint(&f->head, (const char *)note.data, note.len, NULL) == SIGNET_OK &&
+		    strcmp(f->head.origin, k->name) == 0) {
+			f->other_key = true;
+			f->authentic = false;
+			err = SIGNET_OK;
+		}
 		if (err == SIGNET_ERR_PROTOCOL)
 			(void)fail(f, err, "this is not a signed checkpoint");
 		else if (err != SIGNET_OK)
-			(void)fail(f, err, "it is not signed with the log's key, or was changed");
+			err = folder_refuse_key(f);
 	}
 	if (err == SIGNET_OK) {
 		f->note = malloc(note.len + 1);

@@ -79,12 +79,37 @@ give(const struct proven *p, char **entry, size_t *entry_size, char **proof)
 	return SIGNET_OK;
 }
 
+/* The key of the checkpoint is another one: whether it follows from `k`, only the entries tell. */
+static signet_err
+follow_keys(struct proven *p, const char *path, const struct note_key *k)
+{
+	signet_log_check check = {.size = sizeof(check)};
+	struct buf vkey;
+	signet_err err;
+
+	buf_init(&vkey, NOTE_MAX);
+	note_key_write(&vkey, k);
+	buf_chr(&vkey, '\0');
+	err = vkey.failed ? SIGNET_ERR_MEMORY
+			  : signet_log_verify_folder(path, (const char *)vkey.data, NULL, NULL, &check);
+	buf_done(&vkey);
+	if (err == SIGNET_ERR_MEMORY)
+		return err;
+	/* the folder may have been replaced meanwhile */
+	if (err != SIGNET_OK || check.checkpoint.size != p->folder.head.size ||
+	    memcmp(check.checkpoint.root, p->folder.head.root, SIGNET_LOG_HASH) != 0)
+		return folder_refuse_key(&p->folder);
+	return SIGNET_OK;
+}
+
 static signet_err
 prove(struct proven *p, const char *path, const struct note_key *k, uint64_t index)
 {
 	signet_err err;
 
 	err = folder_open(&p->folder, path, k);
+	if (err == SIGNET_OK && p->folder.other_key)
+		err = follow_keys(p, path, k);
 	if (err != SIGNET_OK)
 		return folder_error(&p->folder, err);
 	err = load_entry(p, index);

@@ -27,6 +27,8 @@ struct verifier {
 	signet_log_visitor visitor;
 	const signet_checkpoint *since;
 	signet_log_check *check;
+	bool has_key;
+	struct note_key key; /* the one that was given, and then those that follow from it */
 	bool
 	    lost; /* for a fault it could not be told which side is right: what follows from it says no more */
 	bool stopped;                 /* by the visitor */
@@ -326,12 +328,37 @@ entries_place(const struct verifier *v, uint64_t number, char place[TLOG_TILE_PA
 	    place, TLOG_TILE_PATH, -1, number, width == 0 ? folder_width(&v->folder, -1, number) : width);
 }
 
+/* An entry that was logged says that another key signs from here on: the tree before it is in v->tree. */
+static void
+follow_key(struct verifier *v, uint64_t index, const char *entry, size_t size)
+{
+	char place[TLOG_TILE_PATH];
+	uint8_t root[TLOG_HASH];
+	struct key_link link;
+
+	tlog_tree_root(&v->tree, root);
+	if (key_link_read(&link, entry, size) != SIGNET_OK || link.at.size != index ||
+	    strcmp(link.at.origin, v->folder.head.origin) != 0 ||
+	    (!v->lost && memcmp(link.at.root, root, sizeof(root)) != 0)) {
+		entries_place(v, index / TLOG_TILE, place);
+		fault_at(v, place, &index, "entry %llu changes the log key, but the old key has not signed that",
+		    (unsigned long long)index);
+		return;
+	}
+	if (!v->has_key || !note_key_same(&link.old, &v->key))
+		return;
+	v->key = link.next;
+	v->check->key_changes++;
+}
+
 static void
 check_entry(struct verifier *v, uint64_t index, const char *entry, size_t size)
 {
 	uint64_t own;
 	char place[TLOG_TILE_PATH];
 
+	if (key_link_is(entry, size))
+		follow_key(v, index, entry, size);
 	if (log_entry_index(entry, size, &own) && own == index)
 		return;
 	entries_place(v, index / TLOG_TILE, place);
@@ -520,6 +547,26 @@ compare_root(struct verifier *v)
 		    (unsigned long long)v->folder.head.size);
 }
 
+/* Whose word the checkpoint is, is known when all changes of key were seen. */
+static void
+check_key(struct verifier *v)
+{
+	struct buf text;
+
+	if (!v->has_key || v->stopped)
+		return;
+	v->check->authentic = folder_is_by(&v->folder, &v->key);
+	if (!v->check->authentic) {
+		fault_at(v, "checkpoint", NULL, "it is not signed with the log's key, or was changed");
+		return;
+	}
+	buf_init(&text, sizeof(v->check->vkey));
+	note_key_write(&text, &v->key);
+	(void)snprintf(v->check->vkey, sizeof(v->check->vkey), "%.*s", (int)text.len,
+	    text.data == NULL ? "" : (const char *)text.data);
+	buf_done(&text);
+}
+
 static signet_err
 run(struct verifier *v)
 {
@@ -542,6 +589,8 @@ run(struct verifier *v)
 	}
 	if (err == SIGNET_OK)
 		compare_root(v);
+	if (err == SIGNET_OK)
+		check_key(v);
 	return err;
 }
 
@@ -609,6 +658,9 @@ signet_log_verify_folder(const char *path, const char *vkey, const signet_checkp
 	v->check = &found;
 	bundle_init(&v->bundle);
 	bundle_init(&v->part);
+	v->has_key = vkey != NULL;
+	if (vkey != NULL)
+		v->key = k;
 	err = verify(v, path, vkey == NULL ? NULL : &k);
 	bundle_done(&v->bundle);
 	bundle_done(&v->part);

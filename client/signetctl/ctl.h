@@ -79,6 +79,8 @@ enum exit_code {
 	OPTION(LEVEL, 0, "level", N_("NAME"), N_("b (default), or t: with a time-stamp"))                                \
 	OPTION(FROM_CHECKPOINT, 0, "from-checkpoint", N_("FILE"), N_("verify only what came after this remembered checkpoint")) \
 	OPTION(CONFIG, 0, "config", N_("FILE"), N_("the daemon's configuration file")) \
+	OPTION(WITH_KEYS, 0, "with-keys", NULL, N_("also the log's private key: keep such a copy locked away"))  \
+	OPTION(STATE, 0, "state", N_("PATH"), N_("folder of the log; default: /var/lib/signet"))             \
 	OPTION(REASON, 0, "reason", N_("TEXT"), N_("why: for the log and those who ask, or for the PDF file")) \
 	OPTION(FRONTEND, 0, "frontend", N_("NAME"), N_("how to ask: auto (default), terminal, pinentry or systemd")) \
 	OPTION(PINENTRY, 0, "pinentry", N_("PATH"), N_("pinentry program to ask with"))                      \

@@ -7,7 +7,7 @@
 
 #include <signet/log.h>
 
-#include "base/note.h"
+#include "base/keychain.h"
 #include "base/tlog.h"
 #include "ctl.h"
 
@@ -63,6 +63,7 @@ json_t *log_entry_json(struct log_entry *e);
 /* The newest checkpoint of a log, as org.signetd.Log.Head has it. */
 struct log_head {
 	char *origin, *checkpoint, *key; /* checkpoint "", key "": none is known */
+	json_t *keys;                    /* from the first to `key`; may be NULL */
 	uint64_t size;
 	char *root; /* base64 */
 };
@@ -153,6 +154,9 @@ void log_progress_end(void);
 /* log_walk.c: entry after entry into a tree, against the hashes and checkpoints that were stored with them. */
 struct log_walk {
 	const struct note_key *key; /* NULL: signatures are not looked at */
+	struct note_key trusted;    /* that one, and then those that follow from it */
+	const json_t *keys;         /* all that the log names, may be NULL: stored checkpoints may be by any of them */
+	uint64_t key_changes;
 	const char *origin;
 	const signet_checkpoint *since;
 	struct tlog_tree computed; /* from the entries */
@@ -175,6 +179,10 @@ void log_walk_entry(struct log_walk *w, struct log_entry *e);
 void log_walk_unread(struct log_walk *w, const char *why);
 /* The tree against a checkpoint that is known to be good. */
 void log_walk_end(struct log_walk *w, const signet_checkpoint *head);
+/* Is this note, the newest checkpoint, by the key that was trusted, or one that followed? False: it was told. */
+bool log_walk_signed(struct log_walk *w, const char *note);
+/* About an entry of kind "origin": a sentence. free() it; NULL: it is none. */
+char *log_continues(struct log_entry *e);
 
 /* What a verification found out about one log. */
 struct log_verdict {
@@ -186,6 +194,9 @@ struct log_verdict {
 	bool good;
 	char fault[256];
 	char *checkpoint; /* note that was verified */
+	uint64_t key_changes; /* from the key to the one that signed it, which then is `newest` */
+	char *newest;
+	char *continues; /* what log it continues, a sentence; NULL: none */
 };
 
 void log_verdict_done(struct log_verdict *v);
@@ -267,6 +278,11 @@ int verb_log_prove(struct ctl *c);
 int verb_log_verify(struct ctl *c);
 int verb_log_export(struct ctl *c);
 int verb_log_report(struct ctl *c);
+int verb_log_erase(struct ctl *c);
+int verb_log_new_key(struct ctl *c);
+int verb_log_recover(struct ctl *c);
+int verb_backup(struct ctl *c);
+int verb_restore(struct ctl *c);
 int verb_mine(struct ctl *c);
 int verb_receipt(struct ctl *c);
 int verb_receipt_verify(struct ctl *c);

@@ -185,6 +185,7 @@ take_head(struct file_reading *r, const json_t *head)
 	h->key = head_text(head, "key");
 	h->root = head_text(head, "rootHash");
 	h->size = (uint64_t)json_integer_value(size);
+	h->keys = json_incref(json_object_get(head, "keys"));
 	return CTL_OK;
 }
 

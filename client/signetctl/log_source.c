@@ -72,6 +72,7 @@ log_head_done(struct log_head *h)
 	free(h->checkpoint);
 	free(h->key);
 	free(h->root);
+	json_decref(h->keys);
 	memset(h, 0, sizeof(*h));
 }
 
@@ -111,6 +112,7 @@ ask_head(struct ctl *c, struct log_head *h)
 	h->key = copy_member(reply, "key");
 	h->root = copy_member(reply, "rootHash");
 	h->size = (uint64_t)json_integer_value(json_object_get(reply, "size"));
+	h->keys = json_incref(json_object_get(reply, "keys"));
 	json_decref(reply);
 	return SIGNET_OK;
 }

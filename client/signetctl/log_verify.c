@@ -18,6 +18,8 @@ log_verdict_done(struct log_verdict *v)
 	free(v->origin);
 	free(v->key);
 	free(v->checkpoint);
+	free(v->newest);
+	free(v->continues);
 	memset(v, 0, sizeof(*v));
 }
 
@@ -37,6 +39,7 @@ enum {
 
 struct verifying {
 	struct log_walk walk;
+	struct log_verdict *verdict;
 	uint64_t until; /* 0: all there are */
 	log_entry_fn *fn;
 	void *arg;
@@ -48,6 +51,8 @@ walk_entry(void *arg, struct log_entry *e)
 	struct verifying *v = arg;
 
 	log_walk_entry(&v->walk, e);
+	if (e->index == 0)
+		v->verdict->continues = log_continues(e);
 	return (v->fn == NULL || v->fn(v->arg, e)) && e->index + 1 != v->until;
 }
 
@@ -56,6 +61,22 @@ say(struct log_verdict *v, const char *text)
 {
 	if (v->faults++ == 0)
 		(void)snprintf(v->fault, sizeof(v->fault), "%s", text);
+}
+
+/* The newest checkpoint is by the key that was given, or one that follows from it. */
+static void
+end_walk(struct log_verdict *v, struct log_walk *w, const struct log_head *head)
+{
+	struct buf newest;
+
+	if (!w->unread && !w->gap && log_walk_signed(w, head->checkpoint) && w->key != NULL) {
+		buf_init(&newest, NOTE_MAX);
+		note_key_write(&newest, &w->trusted);
+		buf_chr(&newest, '\0');
+		v->newest = copy_text((const char *)newest.data);
+		buf_done(&newest);
+	}
+	v->key_changes = w->key_changes;
 }
 
 static void
@@ -71,14 +92,17 @@ take_walk(struct log_verdict *v, const struct log_walk *w)
 
 /* Which key to verify with: the one that was given, or the log's own word. */
 static int
-choose_key(
-    struct ctl *c, const struct log_head *head, struct log_verdict *v, struct note_key *key, bool *there)
+choose_key(struct ctl *c, const struct log_head *head, const signet_checkpoint *since, struct log_verdict *v,
+    struct note_key *key, bool *there)
 {
 	int code = log_vkey(c, &v->key);
 
 	if (code != CTL_OK)
 		return code;
 	v->key_was_given = v->key != NULL;
+	/* the first of them: the newest must follow from it */
+	if (v->key == NULL && json_is_string(json_array_get(head->keys, 0)) && since == NULL)
+		v->key = copy_text(json_string_value(json_array_get(head->keys, 0)));
 	if (v->key == NULL && head->key[0] != '\0')
 		v->key = copy_text(head->key);
 	*there = v->key != NULL && note_key_parse(key, v->key, strlen(v->key)) == SIGNET_OK;
@@ -92,7 +116,8 @@ open_head(const struct log_head *head, struct log_verdict *v, signet_checkpoint 
 	uint8_t root[TLOG_HASH];
 	size_t n = sizeof(root);
 
-	if (signet_log_checkpoint(head->checkpoint, strlen(head->checkpoint), v->key, c) != SIGNET_OK) {
+	/* by whom it is signed is known when all changes of key were seen */
+	if (signet_log_checkpoint(head->checkpoint, strlen(head->checkpoint), NULL, c) != SIGNET_OK) {
 		say(v, signet_error_message(NULL));
 		return false;
 	}
@@ -219,7 +244,7 @@ static int
 verify_daemon(struct ctl *c, const signet_checkpoint *since, struct log_verdict *v, bool tell,
     log_entry_fn *fn, void *arg)
 {
-	struct verifying work = {.fn = fn, .arg = arg};
+	struct verifying work = {.fn = fn, .arg = arg, .verdict = v};
 	struct log_head head = {0};
 	signet_checkpoint newest;
 	struct note_key key;
@@ -228,17 +253,19 @@ verify_daemon(struct ctl *c, const signet_checkpoint *since, struct log_verdict 
 
 	code = log_head(c, &head);
 	if (code == CTL_OK)
-		code = choose_key(c, &head, v, &key, &has_key);
+		code = choose_key(c, &head, since, v, &key, &has_key);
 	if (code != CTL_OK || !open_head(&head, v, &newest) || goes_back(v, since, &newest))
 		goto done;
 	log_walk_begin(&work.walk, has_key ? &key : NULL, head.origin, NULL);
 	work.walk.quiet = !tell;
+	work.walk.keys = head.keys;
 	code = begin_since(c, since, v, &work.walk);
 	if (code != CTL_OK || v->faults > 0)
 		goto done;
 	code = read_all(c, v, &newest, &work);
 	if (code == CTL_OK) {
 		log_walk_end(&work.walk, &newest);
+		end_walk(v, &work.walk, &head);
 		take_walk(v, &work.walk);
 		if (work.walk.gap && tell)
 			warn_text("%s",
@@ -253,11 +280,28 @@ done:
 
 /* --- copies --- */
 
+struct visiting {
+	struct log_verdict *verdict;
+	log_entry_fn *fn;
+	void *arg;
+};
+
+static bool
+visit_entry(void *arg, struct log_entry *e)
+{
+	struct visiting *v = arg;
+
+	if (e->index == 0)
+		v->verdict->continues = log_continues(e);
+	return v->fn == NULL || v->fn(v->arg, e);
+}
+
 static int
 verify_folder(struct ctl *c, const char *path, const signet_checkpoint *since, struct log_verdict *v,
     bool tell, log_entry_fn *fn, void *arg)
 {
 	struct log_query q = {.progress = true, .believe = true, .tell = tell};
+	struct visiting visiting = {.verdict = v, .fn = fn, .arg = arg};
 	struct log_copy copy = {0};
 	int code;
 
@@ -265,13 +309,15 @@ verify_folder(struct ctl *c, const char *path, const signet_checkpoint *since, s
 	if (code != CTL_OK)
 		return code;
 	v->key_was_given = v->key != NULL;
-	code = log_copy_read(c, path, &q, since, fn, arg, &copy);
+	code = log_copy_read(c, path, &q, since, visit_entry, &visiting, &copy);
 	if (code == CTL_OK) {
 		v->entries = copy.check.checked;
 		v->from = copy.check.first;
 		v->faults = copy.check.faults;
 		v->good = copy.err == SIGNET_OK;
 		v->checkpoints = 1;
+		v->key_changes = copy.check.key_changes;
+		v->newest = copy.check.vkey[0] == '\0' ? NULL : copy_text(copy.check.vkey);
 		if (!v->good)
 			(void)snprintf(v->fault, sizeof(v->fault), "%s%s%.180s", copy.check.place,
 			    copy.check.place[0] == '\0' ? "" : ": ", copy.check.fault);
@@ -287,7 +333,7 @@ verify_file(struct ctl *c, const char *path, const signet_checkpoint *since, str
     log_entry_fn *fn, void *arg)
 {
 	struct log_query q = {.progress = true, .believe = true};
-	struct verifying work = {.fn = fn, .arg = arg};
+	struct verifying work = {.fn = fn, .arg = arg, .verdict = v};
 	struct log_copy copy = {0};
 	struct log_head head = {0};
 	signet_checkpoint newest = {0};
@@ -297,7 +343,7 @@ verify_file(struct ctl *c, const char *path, const signet_checkpoint *since, str
 
 	code = log_copy_head(path, &head);
 	if (code == CTL_OK)
-		code = choose_key(c, &head, v, &key, &has_key);
+		code = choose_key(c, &head, since, v, &key, &has_key);
 	if (code != CTL_OK)
 		goto done;
 	opened = open_head(&head, v, &newest);
@@ -305,11 +351,14 @@ verify_file(struct ctl *c, const char *path, const signet_checkpoint *since, str
 		goto done;
 	log_walk_begin(&work.walk, has_key ? &key : NULL, head.origin, since);
 	work.walk.quiet = !tell;
+	work.walk.keys = head.keys;
 	code = log_copy_read(c, path, &q, NULL, walk_entry, &work, &copy);
 	if (code != CTL_OK)
 		goto done;
-	if (opened)
+	if (opened) {
 		log_walk_end(&work.walk, &newest);
+		end_walk(v, &work.walk, &head);
+	}
 	take_walk(v, &work.walk);
 	if (work.walk.gap)
 		say(v, _("entries are missing between others: such a part of a log cannot be verified as a "

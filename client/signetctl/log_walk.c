@@ -25,6 +25,8 @@ log_walk_begin(
 {
 	memset(w, 0, sizeof(*w));
 	w->key = key;
+	if (key != NULL)
+		w->trusted = *key;
 	w->origin = origin;
 	w->since = since;
 }
@@ -122,20 +124,38 @@ lose(struct log_walk *w, uint64_t last)
 		    (unsigned long long)w->good_until, (unsigned long long)last);
 }
 
+/*
+ * By the trusted key, or by any that the log names: what an old key has signed is compared with the tree like all
+ * else, so that whoever has got hold of it gains nothing.
+ */
+static signet_err
+open_note(const struct log_walk *w, struct checkpoint *c, const char *note)
+{
+	size_t text_len, i, size = strlen(note);
+	struct note_key key;
+	const json_t *text;
+	signet_err err;
+
+	if (w->key == NULL) {
+		err = note_read(note, size, &text_len);
+		return err == SIGNET_OK ? checkpoint_parse(c, note, text_len) : err;
+	}
+	err = checkpoint_open(c, note, size, &w->trusted);
+	json_array_foreach(w->keys, i, text)
+	{
+		if (err != SIGNET_OK && json_is_string(text) &&
+		    note_key_parse(&key, json_string_value(text), json_string_length(text)) == SIGNET_OK)
+			err = checkpoint_open(c, note, size, &key);
+	}
+	return err;
+}
+
 static void
 check_note(struct log_walk *w, uint64_t index, const char *note)
 {
 	struct checkpoint c;
-	size_t text_len, size = strlen(note);
-	signet_err err;
+	signet_err err = open_note(w, &c, note);
 
-	if (w->key != NULL) {
-		err = checkpoint_open(&c, note, size, w->key);
-	} else {
-		err = note_read(note, size, &text_len);
-		if (err == SIGNET_OK)
-			err = checkpoint_parse(&c, note, text_len);
-	}
 	if (err != SIGNET_OK || strcmp(c.origin, w->origin) != 0 || c.size != index + 1)
 		fault(w, _("the checkpoint stored with entry %llu is not one of this log, or was changed"),
 		    (unsigned long long)index);
@@ -195,6 +215,51 @@ grow(struct log_walk *w, const struct log_entry *e, const uint8_t computed[TLOG_
 		check_subtrees(w, e, of_computed, of_stored, count);
 }
 
+/* Another key signs from here on, if the old one says so of the tree before this entry. */
+static void
+follow_key(struct log_walk *w, const struct log_entry *e)
+{
+	uint8_t root[TLOG_HASH];
+	struct key_link link;
+
+	tlog_tree_root(&w->computed, root);
+	if (key_link_read(&link, e->text, e->size) != SIGNET_OK || link.at.size != e->index ||
+	    strcmp(link.at.origin, w->origin) != 0 ||
+	    (!w->gap && !w->lost && memcmp(link.at.root, root, sizeof(root)) != 0)) {
+		fault(w, _("entry %llu changes the log key, but the old key has not signed that"),
+		    (unsigned long long)e->index);
+		return;
+	}
+	if (w->key == NULL || !note_key_same(&link.old, &w->trusted))
+		return;
+	w->trusted = link.next;
+	w->key_changes++;
+}
+
+char *
+log_continues(struct log_entry *e)
+{
+	static const char kind[] = "{\"v\":1,\"kind\":\"origin\",";
+	int64_t size = 0, entries = 0;
+	const char *log;
+	char *text = NULL;
+	int n;
+
+	if (e->index != 0 || strncmp(e->text, kind, sizeof(kind) - 1) != 0)
+		return NULL;
+	log = log_text(e, "oldLog");
+	(void)log_number(e, "oldSize", &size);
+	(void)log_number(e, "oldEntries", &entries);
+	if (log == NULL)
+		n = asprintf(&text, _("it continues a log of which no checkpoint was found"));
+	else
+		n = asprintf(&text, _("it continues %s, whose newest known checkpoint has %lld entries; %lld stood in its database"), log,
+		    (long long)size, (long long)entries);
+	if (n < 0)
+		abort();
+	return text;
+}
+
 void
 log_walk_entry(struct log_walk *w, struct log_entry *e)
 {
@@ -218,6 +283,8 @@ log_walk_entry(struct log_walk *w, struct log_entry *e)
 		fault(w, _("entries %llu to %llu are missing"), (unsigned long long)w->computed.size,
 		    (unsigned long long)e->index - 1);
 	}
+	if (key_link_is(e->text, e->size) && memcmp(computed, stored, sizeof(stored)) == 0)
+		follow_key(w, e);
 	if (!w->gap)
 		grow(w, e, computed, stored);
 	else if (memcmp(computed, stored, sizeof(stored)) != 0)
@@ -239,4 +306,15 @@ log_walk_end(struct log_walk *w, const signet_checkpoint *head)
 	}
 	if (!w->lost && !decide(w, head->root))
 		lose(w, head->size - 1);
+}
+
+bool
+log_walk_signed(struct log_walk *w, const char *note)
+{
+	struct checkpoint c;
+
+	if (w->key == NULL || checkpoint_open(&c, note, strlen(note), &w->trusted) == SIGNET_OK)
+		return true;
+	fault(w, _("the checkpoint is not signed with the log's key, or was changed"));
+	return false;
 }

@@ -360,8 +360,8 @@ print_head(const struct log_head *h, const char *vkey)
 static int
 head_json(const struct log_head *h)
 {
-	json_t *object = json_pack("{s:s, s:I, s:s, s:s, s:s}", "origin", h->origin, "size",
-	    (json_int_t)h->size, "rootHash", h->root, "checkpoint", h->checkpoint, "key", h->key);
+	json_t *object = json_pack("{s:s, s:I, s:s, s:s, s:s, s:O*}", "origin", h->origin, "size",
+	    (json_int_t)h->size, "rootHash", h->root, "checkpoint", h->checkpoint, "key", h->key, "keys", h->keys);
 	int code = print_json(object);
 
 	json_decref(object);

@@ -70,9 +70,9 @@ put_entry(void *arg, struct log_entry *e)
 static void
 put_head(struct exporting *x, const struct log_head *h, const char *vkey)
 {
-	json_t *line = json_pack("{s:{s:s, s:I, s:s, s:s, s:s}}", "head", "origin", h->origin, "size",
+	json_t *line = json_pack("{s:{s:s, s:I, s:s, s:s, s:s, s:O*}}", "head", "origin", h->origin, "size",
 	    (json_int_t)h->size, "rootHash", h->root, "checkpoint", h->checkpoint, "key",
-	    vkey != NULL ? vkey : h->key);
+	    vkey != NULL ? vkey : h->key, "keys", h->keys);
 
 	(void)json_dumpf(line, x->f, JSON_COMPACT);
 	fputc('\n', x->f);

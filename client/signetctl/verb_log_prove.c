@@ -1,12 +1,9 @@
 /* signetctl log prove: the proof that an entry stands in the log, for who keeps it elsewhere. */
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "log.h"
 #include "log_out.h"
-
-enum { TRIES = 100 };
 
 struct proven {
 	uint64_t index;
@@ -36,26 +33,6 @@ keep_entry(void *arg, struct log_entry *e)
 	return false;
 }
 
-/*
- * The entry is there, but the next checkpoint may be some milliseconds away. The daemon tells nobody when it is made:
- * ask again for a while.
- */
-static signet_err
-ask_proof(struct ctl *c, const char *parameters, struct proven *p)
-{
-	const struct timespec pause = {.tv_nsec = 20L * 1000 * 1000};
-	signet_err err;
-
-	for (unsigned i = 0; i < TRIES; i++) {
-		err = signet_call(
-		    c->conn, "org.signetd.Log.ProveInclusion", parameters, NULL, 0, keep_proof, p);
-		if (err != SIGNET_ERR_REQUEST_NOT_FOUND && (err != SIGNET_OK || p->proof != NULL))
-			return err;
-		(void)nanosleep(&pause, NULL);
-	}
-	return err;
-}
-
 int
 log_prove(struct ctl *c, uint64_t index, const char *vkey, char **entry, char **proof)
 {
@@ -74,7 +51,7 @@ log_prove(struct ctl *c, uint64_t index, const char *vkey, char **entry, char **
 	if (code != CTL_OK)
 		goto failed;
 	(void)snprintf(parameters, sizeof(parameters), "{\"index\":%llu}", (unsigned long long)index);
-	err = ask_proof(c, parameters, &p);
+	err = signet_call(c->conn, "org.signetd.Log.ProveInclusion", parameters, NULL, 0, keep_proof, &p);
 	if (err != SIGNET_OK) {
 		code = fail_call(c, err);
 	} else if (p.proof == NULL) {

@@ -36,10 +36,11 @@ read_remembered(struct ctl *c, signet_checkpoint *since)
 static json_t *
 verdict_json(const struct log_verdict *v)
 {
-	return json_pack("{s:s*, s:s, s:b, s:I, s:I, s:I, s:I, s:s*, s:s*, s:b}", "copy", v->place, "log",
+	return json_pack("{s:s*, s:s, s:b, s:I, s:I, s:I, s:I, s:s*, s:s*, s:b, s:I, s:s*, s:s*}", "copy", v->place, "log",
 	    v->origin, "good", v->good, "from", (json_int_t)v->from, "entries", (json_int_t)v->entries,
 	    "checkpoints", (json_int_t)v->checkpoints, "faults", (json_int_t)v->faults, "fault",
-	    v->faults > 0 ? v->fault : NULL, "key", v->key, "keyWasGiven", v->key_was_given);
+	    v->faults > 0 ? v->fault : NULL, "key", v->key, "keyWasGiven", v->key_was_given, "keyChanges",
+	    (json_int_t)v->key_changes, "newestKey", v->newest, "continues", v->continues);
 }
 
 static void
@@ -52,14 +53,20 @@ print_key(const struct log_verdict *v)
 		    "  %s\n", _("who signed its checkpoint was NOT checked: give the log's key with --vkey"));
 		return;
 	}
-	if (v->key_was_given) {
+	if (v->key_was_given && v->key_changes == 0) {
 		printf("  %s\n", _("its checkpoint is signed with the key that you gave"));
+		return;
+	}
+	if (v->key_was_given) {
+		printf("  %s\n  ", _("its checkpoint is signed with the key that follows from the one that you gave; add it to your record:"));
+		print_safe(stdout, v->newest == NULL ? "" : v->newest);
+		putchar('\n');
 		return;
 	}
 	printf("  %s\n  ", _("its checkpoint is signed with the key that the log itself names; compare it "
 			     "with your record:"));
-	print_safe(stdout, v->key);
-	if (signet_log_key(v->key, NULL, fingerprint) == SIGNET_OK)
+	print_safe(stdout, v->newest == NULL ? v->key : v->newest);
+	if (signet_log_key(v->newest == NULL ? v->key : v->newest, NULL, fingerprint) == SIGNET_OK)
 		printf("\n  %s %s", _("fingerprint"), fingerprint);
 	putchar('\n');
 }
@@ -73,6 +80,11 @@ print_verdict(const struct log_verdict *v)
 	if (v->good) {
 		print_safe(stdout, line);
 		putchar('\n');
+		if (v->continues != NULL) {
+			printf("  ");
+			print_safe(stdout, v->continues);
+			putchar('\n');
+		}
 		print_key(v);
 	} else {
 		code = fail_text(CTL_FAILED, "%s%s%s", v->place == NULL ? "" : v->place,
