@@ -55,6 +55,9 @@ struct enrolment {
 };
 int token_conf(struct conf *f, const struct enrolment *e);
 
+int verb_key_generate(struct ctl *c);
+int verb_key_csr(struct ctl *c);
+int verb_cert_import(struct ctl *c);
 int verb_setup(struct ctl *c);
 int verb_token_scan(struct ctl *c);
 int verb_token_add(struct ctl *c);

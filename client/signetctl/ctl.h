@@ -100,6 +100,9 @@ enum exit_code {
 	OPTION(ORIGIN, 0, "origin", N_("NAME"), N_("name of this machine's signing log; it stays for ever")) \
 	OPTION(ADMIN, 0, "admin", N_("ACCOUNTS"), N_("accounts of the administrators, blanks between them")) \
 	OPTION(AUDITOR, 0, "auditor", N_("ACCOUNT"), N_("account that reads the whole log"))                 \
+	OPTION(ALGORITHM, 0, "algorithm", N_("NAME"), N_("p256 (default), p384, rsa2048, rsa3072 or rsa4096"))         \
+	OPTION(SUBJECT, 0, "subject", N_("NAME"), N_("name that the certificate shall have"))                \
+	OPTION(ORGANISATION, 0, "organisation", N_("NAME"), N_("organisation that the certificate shall have")) \
 	OPTION(YES, 'y', "yes", NULL, N_("do not ask whether it is meant"))
 
 enum option_id {

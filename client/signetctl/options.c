@@ -137,11 +137,11 @@ unknown_verb(const struct ctl *c)
 		return fail_text(
 		    CTL_USAGE, _("say what to do with the token: token list, token unlock, token lock"));
 	if (strcmp(c->args[0], "key") == 0)
-		return fail_text(CTL_USAGE, _("say what to do with the key: key disable, key enable"));
+		return fail_text(CTL_USAGE, _("say what to do with the key: key disable, key enable, key generate, key csr"));
 	if (strcmp(c->args[0], "pdf") == 0)
 		return fail_text(CTL_USAGE, _("say what to do with the PDF file: pdf sign, pdf verify"));
 	if (strcmp(c->args[0], "cert") == 0)
-		return fail_text(CTL_USAGE, _("say what to do with certificates: cert list, cert export"));
+		return fail_text(CTL_USAGE, _("say what to do with certificates: cert list, cert export, cert import"));
 	if (strcmp(c->args[0], "log") == 0)
 		return fail_text(
 		    CTL_USAGE, _("say what to do with the log, as in log show: signetctl help log lists it"));

@@ -1,31 +1,19 @@
 /*
  * Admin.Scan: what is plugged in, and which certificates lie on it; no PIN. One
- * process for each driver, one after the other. A driver that is not in the
- * configuration must pass what those there have passed; its paths and its
- * environment are believed of root only.
+ * process for each driver, one after the other.
  */
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "broker.h"
-#include "config_parse.h"
 #include "dispatch.h"
+#include "driver_place.h"
 #include "once.h"
-#include "token/wire.h"
-
-struct place { /* a driver and what it may have */
-	const char *module;
-	char **paths, **environment; /* borrowed */
-	size_t path_count, environment_count;
-};
 
 struct scan {
 	struct request *r;
-	struct config *config; /* a reference: places borrow from it */
-	struct place *places;
-	size_t place_count, at;
-	char *words[WIRE_PATHS_MAX + WIRE_ENV_MAX]; /* of the call; borrowed from it */
+	struct driver_places drivers;
+	size_t at;
 	struct once *once;
 	json_t *replies;
 };
@@ -34,8 +22,7 @@ static void
 scan_free(struct scan *s)
 {
 	json_decref(s->replies);
-	config_unref(s->config);
-	free(s->places);
+	driver_places_done(&s->drivers);
 	free(s);
 }
 
@@ -49,104 +36,6 @@ on_cancel(struct request *r)
 	if (s->once != NULL)
 		once_leave(s->once);
 	scan_free(s);
-}
-
-/* --- the places --- */
-
-static bool
-same_words(char *const *a, size_t n, char *const *b, size_t m)
-{
-	bool same = n == m;
-
-	for (size_t i = 0; same && i < n; i++)
-		same = strcmp(a[i], b[i]) == 0;
-	return same;
-}
-
-static void
-add_place(struct scan *s, const struct config_token *t)
-{
-	struct place *p;
-
-	for (size_t i = 0; i < s->place_count; i++) {
-		p = &s->places[i];
-		if (strcmp(p->module, t->module) == 0 && same_words(p->paths, p->path_count, t->paths, t->path_count) &&
-		    same_words(p->environment, p->environment_count, t->environment, t->environment_count))
-			return;
-	}
-	p = &s->places[s->place_count++];
-	*p = (struct place){t->module, t->paths, t->environment, t->path_count, t->environment_count};
-}
-
-/* Words of the call; false: there are some, and the caller may not give any, or they are none. */
-static bool
-take_words(struct scan *s, const char *name, size_t first, size_t max, size_t *count, struct fault *f)
-{
-	const json_t *list = json_object_get(s->r->call.parameters, name);
-	uid_t uid = s->r->who->peer.uid;
-
-	*count = json_array_size(list);
-	if (*count > 0 && uid != 0 && !(s->config->own_uid && uid == geteuid())) {
-		fault_set(f, SIGNET_ERR_NOT_PERMITTED, NULL, "`%s` is taken from root only", name);
-		return false;
-	}
-	if (*count > max) {
-		fault_set(f, SIGNET_ERR_INVALID_PARAMETER, name, "%s: at most %zu words", name, max);
-		return false;
-	}
-	for (size_t i = 0; i < *count; i++)
-		s->words[first + i] = (char *)(uintptr_t)json_string_value(json_array_get(list, i));
-	return true;
-}
-
-static bool
-check_words(const struct place *p, struct fault *f)
-{
-	for (size_t i = 0; i < p->path_count; i++)
-		if (p->paths[i][0] != '/' || strlen(p->paths[i]) >= WIRE_PATH_SIZE) {
-			fault_set(f, SIGNET_ERR_INVALID_PARAMETER, "paths", "paths: absolute paths are needed");
-			return false;
-		}
-	for (size_t i = 0; i < p->environment_count; i++)
-		if (strchr(p->environment[i], '=') == NULL || strncmp(p->environment[i], "LD_", 3) == 0) {
-			fault_set(f, SIGNET_ERR_INVALID_PARAMETER, "environment", "environment: words of the form NAME=VALUE are "
-										  "needed, and none that loads code");
-			return false;
-		}
-	return true;
-}
-
-static bool
-take_module(struct scan *s, const char *module, struct fault *f)
-{
-	struct place *p = &s->places[0];
-	char why[600];
-
-	if (strlen(module) >= WIRE_PATH_SIZE || !config_file_is_safe(module, s->config->own_uid, why, sizeof(why))) {
-		fault_set(f, SIGNET_ERR_INVALID_PARAMETER, "module", "module: %s",
-		    strlen(module) >= WIRE_PATH_SIZE ? "the path is too long" : why);
-		return false;
-	}
-	p->module = module;
-	p->paths = s->words;
-	p->environment = s->words + WIRE_PATHS_MAX;
-	s->place_count = 1;
-	return take_words(s, "paths", 0, WIRE_PATHS_MAX, &p->path_count, f) &&
-	       take_words(s, "environment", WIRE_PATHS_MAX, WIRE_ENV_MAX, &p->environment_count, f) && check_words(p, f);
-}
-
-static bool
-take_places(struct scan *s, struct fault *f)
-{
-	const char *module = json_member_str(s->r->call.parameters, "module");
-	const struct config *c = s->config;
-	bool words = json_array_size(json_object_get(s->r->call.parameters, "paths")) > 0 ||
-		     json_array_size(json_object_get(s->r->call.parameters, "environment")) > 0;
-
-	for (size_t i = 0; i < c->token_count; i++)
-		if (module == NULL || (!words && strcmp(module, c->tokens[i].module) == 0))
-			add_place(s, &c->tokens[i]);
-	return module == NULL || s->place_count > 0 || take_module(s, module, f);
 }
 
 /* --- what was found --- */
@@ -236,7 +125,7 @@ words(char *const *list, size_t count)
 static void
 add_reply(struct scan *s, json_t *token, const char *reason)
 {
-	const struct place *p = &s->places[s->at];
+	const struct driver_place *p = &s->drivers.places[s->at];
 
 	json_array_append_new(s->replies, json_pack("{s:s,s:o,s:o,s:o,s:o}", "module", p->module, "paths",
 					      words(p->paths, p->path_count), "environment",
@@ -278,7 +167,7 @@ on_answer(void *arg, const json_t *answer, const char *why)
 	if (!json_is_array(tokens))
 		why = why != NULL ? why : json_member_str(answer, "reason");
 	json_array_foreach(tokens, i, t)
-		add_reply(s, found_token(s->config, s->places[s->at].module, t), NULL);
+		add_reply(s, found_token(s->drivers.config, s->drivers.places[s->at].module, t), NULL);
 	if (json_array_size(tokens) == 0)
 		add_reply(s, NULL, why); /* nothing is in: no reason */
 	s->at++;
@@ -291,8 +180,8 @@ scan_next(struct scan *s)
 	json_t *request = json_pack("{s:s}", "operation", "scan");
 	char why[300] = "too many such questions are under way: try again";
 
-	while (s->at < s->place_count) {
-		const struct place *p = &s->places[s->at];
+	while (s->at < s->drivers.place_count) {
+		const struct driver_place *p = &s->drivers.places[s->at];
 		struct once_question q = {.module = p->module, .paths = p->paths, .path_count = p->path_count,
 		    .environment = p->environment, .environment_count = p->environment_count, .request = request,
 		    .timeout_ms = ONCE_SCAN_MS, .done = on_answer, .arg = s};
@@ -317,17 +206,13 @@ method_scan(struct request *r)
 
 	if (s != NULL) {
 		s->r = r;
-		s->config = config_ref(r->broker->config);
-		s->places = calloc(s->config->token_count + 1, sizeof(*s->places));
 		s->replies = json_array();
 	}
-	if (s == NULL || s->places == NULL) {
-		if (s != NULL)
-			scan_free(s);
+	if (s == NULL) {
 		request_fail_with(r, SIGNET_ERR_BUSY, NULL, "out of memory; try again later");
 		return;
 	}
-	if (!take_places(s, &f)) {
+	if (!driver_places_take(&s->drivers, r, &f)) {
 		scan_free(s);
 		request_fail(r, &f);
 		return;

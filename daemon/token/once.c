@@ -41,16 +41,17 @@ answer_of(const struct wire_config *c, const json_t *request)
 {
 	const char *what = json_member_str(request, "operation");
 	char reason[256] = "";
-	CK_FUNCTION_LIST *p11;
+	static struct token token;
 
+	token_init(&token, c); /* opens the folder of the locks, before files are out of reach */
 	if (c->confine && !confine_files(c, reason, sizeof(reason)))
 		return json_pack("{s:s}", "reason", reason);
-	p11 = module_load(c->module, true, reason, sizeof(reason));
-	if (p11 == NULL || (c->confine && !confine_calls(reason, sizeof(reason))))
+	token.p11 = module_load(c->module, true, reason, sizeof(reason));
+	if (token.p11 == NULL || (c->confine && !confine_calls(reason, sizeof(reason))))
 		return json_pack("{s:s}", "reason", reason);
 	if (what != NULL && strcmp(what, "scan") == 0)
-		return scan_module(p11);
-	return json_pack("{s:s}", "reason", "this is not known here");
+		return scan_module(token.p11);
+	return provision(&token, request);
 }
 
 _Noreturn void

@@ -27,4 +27,10 @@ json_t *scan_module(CK_FUNCTION_LIST *p11);
 /* One certificate as org.signetd.Admin.Certificate; NULL: it is none, or is too large. */
 json_t *scan_certificate(const uint8_t *der, size_t len, const uint8_t *id, size_t id_len, const char *label);
 
+/*
+ * provision.c: generate, request, import on the token that CONFIG names, which nobody else owns. The answer of
+ * org.signetd.Admin's method, or {"reason", "error"}.
+ */
+json_t *provision(struct token *t, const json_t *request);
+
 #endif

@@ -183,6 +183,42 @@ class Administration(Office):
         self.ctl("key", "enable", "rsa", "--reason", "found again")
         self.ctl("sign", "--format", "raw", "--key", "rsa", document)
 
+    def test_key_is_generated_certified_and_added(self):
+        tool(self.box, "softhsm2-util", "--init-token", "--free", "--label", "bare", "--pin", PIN, "--so-pin", "87654321")
+        serial = serial_of(self.box, "bare")
+        for number, algorithm in enumerate(("p256", "rsa2048", "p384")):
+            made = json.loads(self.ctl("--json", "key", "generate", "office", "--serial", serial, "--algorithm", algorithm, pin=PIN)[0])
+            place = self.box.path("ca", f"csr{number}")
+            self.ctl("key", "csr", made["id"], "--serial", serial, "--subject", "Đỗ Văn Cường", "--organisation", "UBND", "--out",
+                     place, pin=PIN)
+            shown = flow.run("openssl", "req", "-in", place, "-verify", "-noout", "-subject", "-nameopt", "utf8,sep_comma_plus",
+                             text=True).stdout
+            self.assertIn("O=UBND,CN=Đỗ Văn Cường", shown)
+            flow.run("openssl", "x509", "-req", "-in", place, "-CA", self.box.path("ca.pem"), "-CAkey", self.box.path("ca", "key.pem"),
+                     "-days", "400", "-out", place + ".pem")
+            imported = json.loads(self.ctl("--json", "cert", "import", place + ".pem", "--serial", serial, pin=PIN)[0])
+            self.assertEqual(imported["id"], made["id"])
+        self.ctl("cert", "import", self.box.certificate("ec"), "--serial", serial, pin=PIN, code=1)  # no key for it
+        self.ctl("token", "add", "--holder", "Đỗ Văn Cường", "--serial", serial, "--user", str(os.getuid()))
+        self.box.wait_token("do-van-cuong", "locked")
+        for key in ("do-van-cuong", "do-van-cuong-2", "do-van-cuong-3"):
+            self.sign(key)
+        operations = [e["operation"] for e in self.box.entries() if e.get("tokenSerial") == serial and e["kind"] == "key"]
+        self.assertEqual(operations, ["generate", "request", "import"] * 3 + ["import"])
+        # what the daemon uses is left alone
+        _, messages = self.ctl("key", "generate", "more", "--serial", serial, pin=PIN, code=8)
+        self.assertIn("uses this token", messages)
+
+    def test_wrong_pin_is_tried_once(self):
+        serial = issue(self.box, "wrong", "/CN=Wrong")
+        self.ctl("key", "generate", "more", "--serial", serial, pin="000000", code=5)
+        replies = json.loads(self.ctl("--json", "token", "scan")[0])
+        token = next(r["token"] for r in replies if r["token"] and r["token"]["serial"] == serial)
+        self.assertEqual(token["pinState"], "countLow")
+        _, messages = self.ctl("key", "generate", "more", "--serial", serial, pin=PIN, code=5)  # unasked, not even the right one
+        self.assertIn("last-try", messages)
+        self.ctl("key", "generate", "more", "--serial", serial, "--last-try", pin=PIN)
+
     def test_certificates_are_listed_and_exported(self):
         self.assertRegex(self.ctl("cert", "list", "ec")[0], r"ec +Sandbox ec +Signet sandbox +Throw-away CA")
         with open(self.box.certificate("ec"), encoding="ascii") as f:
