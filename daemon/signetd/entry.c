@@ -173,7 +173,7 @@ entry_append(struct entry *e)
 }
 
 void
-entry_token(struct broker *b, const struct token *t, const char *state, const char *detail)
+entry_token(struct broker *b, const struct token *t, const char *state, const char *detail, uint64_t repeated)
 {
 	struct entry *e = entry_new(b, "token", NULL);
 
@@ -183,6 +183,8 @@ entry_token(struct broker *b, const struct token *t, const char *state, const ch
 	if (t->serial[0] != '\0')
 		entry_str(e, "tokenSerial", t->serial);
 	entry_str(e, "state", state);
+	if (repeated > 0)
+		entry_int(e, "repeated", repeated);
 	if (detail != NULL && detail[0] != '\0')
 		entry_str(e, "detail", detail);
 	entry_append(e);

@@ -35,6 +35,6 @@ void entry_forget(struct entry *e);
 void entry_append(struct entry *e);
 
 /* token came, went, failed, was blocked or unlocked by its credential */
-void entry_token(struct broker *b, const struct token *t, const char *state, const char *detail);
+void entry_token(struct broker *b, const struct token *t, const char *state, const char *detail, uint64_t repeated);
 
 #endif

@@ -92,27 +92,46 @@ key_state_name(const struct key *k)
 	}
 }
 
+static void
+put_state(struct token *t, const char *detail)
+{
+	const char *state = token_state_name(t);
+
+	t->logged_count++;
+	snprintf(t->was, sizeof(t->was), "%s", state);
+	entry_token(t->broker, t, state, detail, t->unlogged);
+	t->unlogged = 0;
+}
+
 /* State changes in the log; a token that comes and goes all day does not fill it. */
 void
 token_log_state(struct token *t, const char *detail)
 {
 	const char *state = token_state_name(t);
-	uint64_t now = uv_now(&t->broker->loop);
 
-	if (strcmp(state, t->logged) == 0)
+	if (strcmp(state, t->was) == 0)
 		return;
-	if (now - t->logged_since_ms >= FOLD_MS) {
-		t->logged_since_ms = now;
-		t->logged_count = 0;
-	}
-	if (t->logged_count >= TOKEN_ENTRIES_MAX) {
-		t->unlogged++;
+	if (t->logged_count == 0)
+		t->logged_since_ms = uv_now(&t->broker->loop);
+	if (t->logged_count < TOKEN_ENTRIES_MAX) {
+		put_state(t, detail);
 		return;
 	}
-	t->logged_count++;
-	t->unlogged = 0;
-	snprintf(t->logged, sizeof(t->logged), "%s", state);
-	entry_token(t->broker, t, state, detail);
+	t->unlogged++;
+	snprintf(t->was, sizeof(t->was), "%s", state);
+}
+
+/* The ten minutes are over: one entry says how it is now, and how often it has changed meanwhile. */
+static void
+unfold(struct token *t, uint64_t now_ms)
+{
+	if (t->logged_count == 0 || now_ms - t->logged_since_ms < FOLD_MS)
+		return;
+	t->logged_count = 0;
+	if (t->unlogged == 0)
+		return;
+	t->logged_since_ms = now_ms;
+	put_state(t, NULL);
 }
 
 static void set_reason(struct token *t, const char *fmt, ...) printf_like(2, 3);
@@ -343,6 +362,8 @@ token_stop(struct token *t)
 	struct fault f;
 
 	t->removed = true;
+	if (t->unlogged > 0)
+		put_state(t, NULL);
 	inbox_token_gone(t);
 	watcher_forget(t->watcher, t);
 	token_refusal(t, &f);
@@ -910,6 +931,7 @@ token_tick(struct token *t, uint64_t now_ms)
 	}
 	if (lease_expired(t, now_ms) && !t->locking && !t->removed)
 		end_expired_lease(t);
+	unfold(t, now_ms);
 	if (!t->removed) {
 		watch_oneself(t, now_ms);
 		health_tick(t, now_ms);

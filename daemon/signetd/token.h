@@ -99,7 +99,7 @@ struct token {
 	unsigned mean_us;   /* of a signature, running mean */
 	unsigned measured;
 	uint64_t last_probe_ms;
-	char logged[16]; /* state in the last `token` entry, and how many since when: replugs are folded */
+	char was[16]; /* state that the log knows or has counted; entries since when: replugs are folded */
 	unsigned logged_count;
 	uint64_t logged_since_ms, unlogged;
 

@@ -340,6 +340,60 @@ renews_idle_processes_when_the_module_is_replaced(void **state)
 	client_close(&alice);
 }
 
+/* Entries of kind `token` about a, and the last one's count of what was not written. */
+static unsigned
+entries_of_a(struct broker_case *c, json_int_t *repeated)
+{
+	struct client admin;
+	unsigned n = 0;
+
+	*repeated = 0;
+	client_connect(c, &admin, CASE_ADMIN);
+	client_send(&admin, "{\"method\":\"org.signetd.Log.Read\",\"more\":true,\"parameters\":{\"filter\":{\"kind\":\"token\","
+			    "\"token\":\"a\"}}}");
+	for (;;) {
+		json_t *reply = client_reply(c, &admin), *e = NULL;
+		json_t *text = json_object_get(json_object_get(json_object_get(reply, "parameters"), "entry"), "entry");
+
+		if (!json_is_string(text)) {
+			json_decref(reply);
+			break;
+		}
+		assert_int_equal(json_read(&e, json_string_value(text), json_string_length(text), NULL), SIGNET_OK);
+		*repeated = json_integer_value(json_object_get(e, "repeated"));
+		n++;
+		json_decref(e);
+		json_decref(reply);
+	}
+	client_close(&admin);
+	return n;
+}
+
+/* Replugged all day: the first ten are written, the rest is counted. */
+static void
+folds_what_comes_and_goes_all_day(void **state)
+{
+	struct broker_case *c = *state;
+	struct token *a = broker_token(&c->b, "a");
+	json_int_t repeated;
+
+	for (unsigned i = 0; i < 7; i++) {
+		a->informed_ms -= 60000; /* it was in for a while */
+		case_unplug(c, "a");
+		case_until_state(c, "a", TOKEN_ABSENT);
+		case_plug(c, "a");
+		case_until_state(c, "a", TOKEN_LOCKED);
+	}
+	case_quiet(c);
+	assert_int_equal(entries_of_a(c, &repeated), 10); /* of 15 */
+	assert_int_equal(repeated, 0);
+	a->logged_since_ms -= 600000;
+	token_tick(a, uv_now(&c->b.loop));
+	case_quiet(c);
+	assert_int_equal(entries_of_a(c, &repeated), 11);
+	assert_int_equal(repeated, 5);
+}
+
 static void
 recycles_workers_that_are_old_or_have_grown(void **state)
 {
@@ -423,6 +477,7 @@ main(void)
 	    RUNNING(kills_a_watcher_that_falls_silent_or_lies),
 	    RUNNING(starts_workers_anew_when_the_service_was_lost),
 	    RUNNING(renews_idle_processes_when_the_module_is_replaced),
+	    RUNNING(folds_what_comes_and_goes_all_day),
 	    RUNNING(recycles_workers_that_are_old_or_have_grown),
 	    RUNNING(lists_what_nobody_knows),
 	    RUNNING(one_for_each_module_and_environment),
