@@ -140,6 +140,10 @@ __wrap_ledger_submit(struct ledger *log, struct ledger_op *op)
 		    (op->what == LEDGER_RECORD && the_case->hold_records) ||
 	    (op->what == LEDGER_APPEND && the_case->hold_kind != NULL && strcmp(op->kind, the_case->hold_kind) == 0);
 
+	if (the_case->take != NULL) {
+		the_case->take(op);
+		return;
+	}
 	if (!hold) {
 		__real_ledger_submit(log, op);
 		return;
@@ -657,13 +661,16 @@ event_within(const struct broker_case *c, int timeout_ms)
 static bool
 turn(struct broker_case *c)
 {
+	bool busy;
+
 	if (c->told != c->presence || c->told_config != c->b.config) {
 		c->told = c->presence;
 		c->told_config = c->b.config;
 		all_watchers_see(c);
 	}
 	uv_run(&c->b.loop, UV_RUN_NOWAIT);
-	return serve_workers(c);
+	busy = c->each_turn != NULL && c->each_turn();
+	return serve_workers(c) || busy;
 }
 
 static void

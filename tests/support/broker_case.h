@@ -89,6 +89,8 @@ struct broker_case {
 
 	/* the log */
 	bool log_full;                  /* ledger_available says no */
+	void (*take)(struct ledger_op *op); /* every operation goes here instead of the log: the test calls op->done */
+	bool (*each_turn)(void); /* true: it did something */
 	bool hold_claims, hold_records; /* operations wait in `held` */
 	const char *hold_kind; /* entries of this kind too */
 	struct ledger_op *held[CASE_HELD];
