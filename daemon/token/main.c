@@ -28,6 +28,13 @@ read_token(struct token *t, struct wire_info *info, struct token_certs *issuers)
 	signet_err err;
 	CK_RV rv;
 
+	/* where no session can be had, libp11 waits for one for ever */
+	rv = t->p11->C_OpenSession(t->slot, CKF_SERIAL_SESSION, NULL, NULL, &t->anchor);
+	if (rv != CKR_OK) {
+		text_printf(info->reason, sizeof(info->reason), "C_OpenSession: %s", ckr_name((uint32_t)rv));
+		return WIRE_BROKEN;
+	}
+	(void)t->p11->C_CloseSession(t->anchor);
 	err = certs_read(&certs, t, info->reason, sizeof(info->reason));
 	if (err != SIGNET_OK)
 		return WIRE_BROKEN;
