@@ -13,7 +13,7 @@
  *   - after a refusal the next try waits.
  *
  * SIGNET_PIN_SEED=N repeats one sequence and tells its events; SIGNET_LONG=1
- * plays twenty times as many. The token stands for one whose broken answers are the
+ * plays thirty times as many. The token stands for one whose broken answers are the
  * worst case: what reaches it counts, whether or not its answer arrives.
  */
 #include <p11-kit/pkcs11.h>
@@ -30,9 +30,9 @@
 #include "unit.h"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-enum { SEQUENCES = 300 }; /* of each configuration */
+enum { SEQUENCES = 200 }; /* of each configuration */
 #else
-enum { SEQUENCES = 1500 };
+enum { SEQUENCES = 1000 };
 #endif
 
 enum {
@@ -765,7 +765,7 @@ static void
 play_all(bool stored)
 {
 	const char *only = getenv("SIGNET_PIN_SEED"), *more = getenv("SIGNET_LONG");
-	uint64_t count = SEQUENCES * (more != NULL && strcmp(more, "1") == 0 ? 20 : 1);
+	uint64_t count = SEQUENCES * (more != NULL && strcmp(more, "1") == 0 ? 30 : 1);
 
 	logins_in_all = refusals_in_all = last_in_all = stored_in_all = 0;
 	begin(stored);
