@@ -24,7 +24,7 @@
 #include "base/secret.h"
 
 enum {
-	SIGN_TIMEOUT_MS = 120000, /* a queue, and a person at a PIN pad */
+	SIGN_TIMEOUT_MS = 300000, /* a queue, a person at a PIN pad or with an agent */
 	LIST_TIMEOUT_MS = 10000,  /* nothing there waits for a token */
 	LOCK_TIMEOUT_MS = 5000,   /* C_Logout, and programs on their way out */
 	RAW_MAX = 83,             /* input of a mechanism that does not hash: the DigestInfo of SHA-512 */
@@ -94,7 +94,7 @@ struct listed_token {
 	char *name, *state, *serial, *label, *manufacturer, *model;
 	int64_t until; /* seconds since 1970 when the unlocking ends; 0: none */
 	int64_t uses;  /* -1: not unlocked for this user */
-	bool shared, pin_needed;
+	bool shared, pin_needed, prompted;
 	unsigned pin_failures, max_uses, max_seconds;
 };
 
@@ -178,7 +178,7 @@ struct slot {
 	bool listed;  /* the daemon shows it to us */
 	bool present; /* and it is there */
 	bool blocked;
-	bool shared, pin_needed;
+	bool shared, pin_needed, prompted;
 	int64_t uses;
 	unsigned pin_failures, max_uses, max_seconds;
 	uint64_t epoch;        /* of the daemon's life in which it was seen present */

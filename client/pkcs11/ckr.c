@@ -50,6 +50,7 @@ ckr_of_sign(signet_err err)
 	case SIGNET_ERR_SEAL_KEY:
 	case SIGNET_ERR_CERTIFICATE_INVALID:
 	case SIGNET_ERR_UNTRUSTED:
+	case SIGNET_ERR_REJECTED:
 		return CKR_FUNCTION_REJECTED;
 	default:
 		return CKR_FUNCTION_FAILED;

@@ -65,6 +65,7 @@ on_token(void *arg, const signet_token *t)
 	to->uses = t->uses;
 	to->shared = t->shared;
 	to->pin_needed = t->pin_needed;
+	to->prompted = t->prompted;
 	to->pin_failures = t->pin_failures;
 	to->max_uses = t->max_uses;
 	to->max_seconds = t->max_seconds;

@@ -19,7 +19,7 @@ bool
 slot_needs_login(const struct slot *s)
 {
 	/* what our own C_Login unlocked still counts as in need of it, or logging in would change the rules */
-	return s->until != 0 || (s->pin_needed && !s->shared && s->uses <= 0);
+	return s->until != 0 || (s->pin_needed && !s->shared && !s->prompted && s->uses <= 0);
 }
 
 bool
@@ -131,6 +131,7 @@ slots_update_one(struct listed_token *t)
 	s->listed = true;
 	s->shared = t->shared;
 	s->pin_needed = t->pin_needed;
+	s->prompted = t->prompted;
 	s->uses = t->uses;
 	s->pin_failures = t->pin_failures;
 	s->max_uses = t->max_uses;

@@ -13,6 +13,7 @@
 #include "broker.h"
 #include "clock.h"
 #include "identity.h"
+#include "permit.h"
 #include "request.h"
 #include "token.h"
 
@@ -157,6 +158,17 @@ inbox_ask(const struct asking *a, struct fault *f)
 		    "starts `signetctl agent`, then try again",
 		    f);
 	return prompt_open(a, kind, f);
+}
+
+bool
+inbox_would_ask(struct request *r, struct token *t)
+{
+	struct asking a = {.r = r, .token = t, .mode = permit_on_token(r->broker, r->who, VERB_SIGN, t).prompt};
+	struct prompt_for w = whose(&a, PROMPT_PIN);
+
+	if (a.mode == POLICY_PROMPT_NO || !prompt_has_somebody(&a, PROMPT_PIN))
+		return false;
+	return a.mode == POLICY_PROMPT_WAIT || inbox_has_agent(r->broker, &w);
 }
 
 /* --- what closes them besides an answer --- */

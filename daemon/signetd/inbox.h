@@ -29,6 +29,8 @@ struct inbox {
  * else NULL, and `f` says what is to be told to the caller. The request must have a deadline.
  */
 struct prompt *inbox_ask(const struct asking *a, struct fault *f);
+/* Would somebody be asked for the PIN, if a call of this caller's lacked it now? */
+bool inbox_would_ask(struct request *r, struct token *t);
 /* Once before the loop sleeps: tokens that came, prompts that agents do not know yet. */
 void inbox_turn(struct broker *b);
 /* Prompts whose time is over. */

@@ -13,11 +13,11 @@ enum { DEFAULT_USES = 1, DEFAULT_SECONDS = 300, ANSWER_MS = 300000 };
 
 /* --- List --- */
 
-static const struct token *
+static struct token *
 nth_token(const struct request *r, size_t n)
 {
 	for (size_t i = 0; i < r->broker->token_count; i++) {
-		const struct token *t = r->broker->tokens[i];
+		struct token *t = r->broker->tokens[i];
 
 		if (token_view_permitted(r, t) && n-- == 0)
 			return t;
@@ -28,7 +28,7 @@ nth_token(const struct request *r, size_t n)
 static void
 list_all(struct request *r)
 {
-	const struct token *t = nth_token(r, 0), *next;
+	struct token *t = nth_token(r, 0), *next;
 	struct fault f;
 
 	if (t == NULL) {
@@ -53,7 +53,7 @@ method_token_list(struct request *r)
 {
 	const char *name = json_member_str(r->call.parameters, "token");
 	struct fault f;
-	const struct token *t;
+	struct token *t;
 
 	if (name == NULL) {
 		list_all(r);

@@ -7,6 +7,7 @@
 #include "broker.h"
 #include "clock.h"
 #include "dispatch.h"
+#include "inbox.h"
 #include "permit.h"
 
 static json_t *
@@ -42,16 +43,17 @@ add_lease(json_t *o, const struct request *r, const struct token *t)
 
 /* What an unlocking can ask for, and whether one is needed at all: that is known once the token was seen. */
 static void
-add_limits(json_t *o, const struct token *t)
+add_limits(json_t *o, struct request *r, struct token *t)
 {
 	json_object_set_new(o, "maxUses", json_integer((json_int_t)t->conf->uses_max));
 	json_object_set_new(o, "maxSeconds", json_integer((json_int_t)t->conf->seconds_max));
 	if (t->serial[0] != '\0')
 		json_object_set_new(o, "pinNeeded", json_boolean(token_lease_needed(t)));
+	json_object_set_new(o, "prompted", json_boolean(inbox_would_ask(r, t)));
 }
 
 json_t *
-token_view(const struct request *r, const struct token *t)
+token_view(struct request *r, struct token *t)
 {
 	json_t *o = json_pack("{s:s,s:s,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:b,s:i,s:i}", "name", t->conf->name, "state",
 	    token_state_name(t), "reason", text_or_null(t->reason), "serial", text_or_null(t->serial), "label",
@@ -61,7 +63,7 @@ token_view(const struct request *r, const struct token *t)
 
 	if (o != NULL) {
 		add_lease(o, r, t);
-		add_limits(o, t);
+		add_limits(o, r, t);
 	}
 	return json_pack("{s:o}", "token", o);
 }

@@ -8,7 +8,7 @@
 #include "token.h"
 
 /* {"token":..} for this caller; NULL without memory. */
-json_t *token_view(const struct request *r, const struct token *t);
+json_t *token_view(struct request *r, struct token *t);
 /* The same of one that he saw before and that is not his to see any more. */
 json_t *token_view_gone(const char *name);
 /* May he see it? Asked again whenever it counts. */

@@ -140,7 +140,7 @@ tell_gone(struct token_watcher *w)
 	size_t i = 0;
 
 	while (i < w->told_count) {
-		const struct token *t = broker_token(w->r->broker, w->told[i].name);
+		struct token *t = broker_token(w->r->broker, w->told[i].name);
 
 		if (t != NULL && token_view_permitted(w->r, t)) {
 			i++;
@@ -160,7 +160,7 @@ tell_changed(struct token_watcher *w)
 	const struct broker *b = w->r->broker;
 
 	for (size_t i = 0; i < b->token_count; i++) {
-		const struct token *t = b->tokens[i];
+		struct token *t = b->tokens[i];
 		struct told *told = find_told(w, t->conf->name);
 
 		if ((told != NULL && told->change == t->change) || !token_view_permitted(w->r, t))
