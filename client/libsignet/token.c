@@ -39,6 +39,8 @@ read_token(signet_token *t, const char ***keys, const json_t *object)
 	t->waiting = (unsigned)at_most(member_int(&m, "waiting", -1), INT32_MAX);
 	t->max_uses = (unsigned)at_most(member_int(&m, "maxUses", 0), INT32_MAX);
 	t->max_seconds = (unsigned)at_most(member_int(&m, "maxSeconds", 0), INT32_MAX);
+	t->pin_count_low = json_is_true(json_object_get(object, "pinCountLow"));
+	t->pin_final_try = json_is_true(json_object_get(object, "pinFinalTry"));
 	t->prompted = json_is_true(json_object_get(object, "prompted"));
 	t->pin_needed = !json_is_false(json_object_get(object, "pinNeeded"));
 	return !m.bad;

@@ -94,7 +94,7 @@ struct listed_token {
 	char *name, *state, *serial, *label, *manufacturer, *model;
 	int64_t until; /* seconds since 1970 when the unlocking ends; 0: none */
 	int64_t uses;  /* -1: not unlocked for this user */
-	bool shared, pin_needed, prompted;
+	bool shared, pin_needed, prompted, count_low, final_try;
 	unsigned pin_failures, max_uses, max_seconds;
 };
 
@@ -178,7 +178,7 @@ struct slot {
 	bool listed;  /* the daemon shows it to us */
 	bool present; /* and it is there */
 	bool blocked;
-	bool shared, pin_needed, prompted;
+	bool shared, pin_needed, prompted, count_low, final_try;
 	int64_t uses;
 	unsigned pin_failures, max_uses, max_seconds;
 	uint64_t epoch;        /* of the daemon's life in which it was seen present */
@@ -194,6 +194,8 @@ bool slot_shows_private(const struct slot *s);
 void slot_logout(struct slot *s);
 /* Is this the end of the unlocking that our C_Login made? The daemon computes it anew for each answer. */
 bool slot_is_ours(const struct slot *s, int64_t until);
+/* Is the next wrong PIN perhaps the last that the token takes? */
+bool slot_is_final(const struct slot *s);
 /* NULL: there is no such slot. */
 struct slot *slot_get(CK_SLOT_ID id);
 /* Take over what the daemon said. */

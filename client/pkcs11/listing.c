@@ -66,6 +66,8 @@ on_token(void *arg, const signet_token *t)
 	to->shared = t->shared;
 	to->pin_needed = t->pin_needed;
 	to->prompted = t->prompted;
+	to->count_low = t->pin_count_low;
+	to->final_try = t->pin_final_try;
 	to->pin_failures = t->pin_failures;
 	to->max_uses = t->max_uses;
 	to->max_seconds = t->max_seconds;

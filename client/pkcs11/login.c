@@ -4,13 +4,21 @@
  *
  * Invariant: a PIN is sent once for one C_Login, by one thread at a time, and
  * one that the token has refused is not sent again as long as nobody has
- * entered the right one. It is never sent as a last try: that is for its
- * holder to decide, who has other means. An unlocking that C_Login made ends
+ * entered the right one. Where it may be the last that the token takes it is
+ * not sent at all: that is for the token's holder to decide, who has other
+ * means. One wrong PIN alone (CKF_USER_PIN_COUNT_LOW) does not stop a program,
+ * which was told of it by that flag. An unlocking that C_Login made ends
  * with C_Logout or the last session; one that others share is not ours to end.
  */
 #include <string.h>
 
 #include "bridge.h"
+
+/* What Token.Unlock is asked for. The daemon takes CKF_USER_PIN_COUNT_LOW for a last try, which it is not alone. */
+struct wish {
+	unsigned uses, seconds;
+	bool count_low;
+};
 
 /* What Token.Unlock said. */
 struct unlocked {
@@ -52,10 +60,10 @@ remember_refused(struct slot *s, const CK_UTF8CHAR *pin, CK_ULONG n)
 }
 
 static signet_err
-ask(signet_conn *conn, const char *token, const signet_pin *pin, unsigned uses, unsigned seconds, struct unlocked *u)
+ask(signet_conn *conn, const char *token, const signet_pin *pin, const struct wish *w, struct unlocked *u)
 {
 	char until[32];
-	signet_err err = signet_unlock(conn, token, pin, uses, seconds, false, &u->uses, until);
+	signet_err err = signet_unlock(conn, token, pin, w->uses, w->seconds, w->count_low, &u->uses, until);
 
 	if (err == SIGNET_OK)
 		u->until = time_read(until);
@@ -67,7 +75,7 @@ static CK_RV
 unlock(size_t slot, const signet_pin *pin, struct unlocked *u)
 {
 	const struct slot *s = state->slots[slot];
-	unsigned uses = s->max_uses, seconds = s->max_seconds;
+	struct wish w = {s->max_uses, s->max_seconds, s->count_low};
 	char token[64];
 	struct link link;
 	uint64_t generation;
@@ -82,7 +90,7 @@ unlock(size_t slot, const signet_pin *pin, struct unlocked *u)
 	if (err != SIGNET_OK)
 		return ckr_of_login(err);
 	generation = step_out();
-	err = ask(link.conn, token, pin, uses, seconds, u);
+	err = ask(link.conn, token, pin, &w, u);
 	if (!step_in(generation)) {
 		link_close(link.conn);
 		return CKR_CRYPTOKI_NOT_INITIALIZED;
@@ -121,7 +129,7 @@ login_with(size_t slot, const CK_UTF8CHAR *pin, CK_ULONG n)
 
 	if (!s->present)
 		return CKR_DEVICE_REMOVED;
-	if (s->blocked)
+	if (s->blocked || slot_is_final(s))
 		return CKR_PIN_LOCKED;
 	if (was_refused(s, pin, n) || !take_pin(&made, pin, n))
 		return CKR_PIN_INCORRECT;
@@ -289,6 +297,8 @@ logout(size_t slot)
 	state->slots[slot]->logged_in = false;
 	if (state->slots[slot]->until != 0)
 		rv = end_unlocking(slot);
+	if (rv == CKR_OK && state->slots[slot]->until != 0)
+		state->slots[slot]->uses = -1; /* it was ours, and has ended */
 	if (rv == CKR_OK)
 		slot_logout(state->slots[slot]);
 	return rv;

@@ -28,6 +28,13 @@ slot_shows_private(const struct slot *s)
 	return s->logged_in || !slot_needs_login(s);
 }
 
+bool
+slot_is_final(const struct slot *s)
+{
+	/* most tokens take three; the daemon keeps the third for the holder's word */
+	return s->final_try || s->pin_failures > 1;
+}
+
 void
 slot_logout(struct slot *s)
 {
@@ -132,6 +139,8 @@ slots_update_one(struct listed_token *t)
 	s->shared = t->shared;
 	s->pin_needed = t->pin_needed;
 	s->prompted = t->prompted;
+	s->count_low = t->count_low;
+	s->final_try = t->final_try;
 	s->uses = t->uses;
 	s->pin_failures = t->pin_failures;
 	s->max_uses = t->max_uses;

@@ -75,9 +75,9 @@ token_flags(const struct slot *s)
 	flags |= slot_needs_login(s) ? CKF_LOGIN_REQUIRED : CKF_PROTECTED_AUTHENTICATION_PATH;
 	if (s->blocked)
 		return flags | CKF_USER_PIN_LOCKED;
-	if (s->pin_failures > 0)
+	if (s->pin_failures > 0 || s->count_low)
 		flags |= CKF_USER_PIN_COUNT_LOW;
-	if (s->pin_failures > 1) /* the daemon lets a third try through for the holder only */
+	if (slot_is_final(s))
 		flags |= CKF_USER_PIN_FINAL_TRY;
 	return flags;
 }

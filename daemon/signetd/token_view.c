@@ -49,6 +49,8 @@ add_limits(json_t *o, struct request *r, struct token *t)
 	json_object_set_new(o, "maxSeconds", json_integer((json_int_t)t->conf->seconds_max));
 	if (t->serial[0] != '\0')
 		json_object_set_new(o, "pinNeeded", json_boolean(token_lease_needed(t)));
+	json_object_set_new(o, "pinCountLow", json_boolean(t->pin->count_low));
+	json_object_set_new(o, "pinFinalTry", json_boolean(t->pin->final_try));
 	json_object_set_new(o, "prompted", json_boolean(inbox_would_ask(r, t)));
 }
 

@@ -306,6 +306,7 @@ typedef struct signet_token {
 	unsigned max_uses, max_seconds; /* most that an unlocking can ask for; 0: the daemon did not say */
 	bool pin_needed;     /* it signs nothing without one; also where the daemon did not say */
 	bool prompted;	     /* a call that lacks the PIN has a person asked for it */
+	bool pin_count_low, pin_final_try; /* what the token says of wrong PINs, wherever they were entered */
 } signet_token;
 
 typedef void signet_token_fn(void *arg, const signet_token *token);
