@@ -161,7 +161,7 @@ class Installed(unittest.TestCase):
         with open(f"/srv/work/{name}", "w", encoding="utf-8") as f:
             f.write(name)
         os.chmod(f"/srv/work/{name}", 0o644)
-        return as_user(user, "signetctl", "sign", "--key", "device", *words, name, **options)
+        return as_user(user, "signetctl", "sign", "--format", "raw", "--key", "device", *words, name, **options)
 
     def test_04_callers_arrive_as_themselves(self):
         # a container has a boot id of its own laid over the kernel's; what protects /proc/sys takes that away again
@@ -199,7 +199,7 @@ class Installed(unittest.TestCase):
         self.assertEqual(main_pid(), before)
         with open("/srv/work/kept.txt", "w", encoding="utf-8") as f:
             f.write("kept")
-        as_user("an", "signetctl", "sign", "--key", "an", "kept.txt")
+        as_user("an", "signetctl", "sign", "--format", "raw", "--key", "an", "kept.txt")
         self.assertEqual(entries(kind="sign", key="an")[-1]["outcome"], "ok")
 
     def test_07_bad_reload_is_in_the_journal_with_what_to_do(self):
