@@ -1,7 +1,7 @@
 /*
  * What an auditor is handed by others: a receipt, a file of entries, the
  * beginning of an entry. What is cut from a file of entries covers it without a
- * gap; no receipt is good that was not signed.
+ * gap; no receipt is good that was not signed, nor is a change of the log key.
  *
  * Input: all of it as each of these; the first byte is also how many entries the file should have.
  */
@@ -53,6 +53,17 @@ check_bundle(const uint8_t *data, size_t size)
 	bundle_done(&b);
 }
 
+/* A change of log key, by whom it may: both keys are the log's, and the old one has signed. */
+static void
+check_key_change(const uint8_t *data, size_t size)
+{
+	struct key_link link;
+
+	if (!key_link_is((const char *)data, size) || key_link_read(&link, (const char *)data, size) != SIGNET_OK)
+		return;
+	assert(strcmp(link.old.name, link.next.name) == 0 && strcmp(link.at.origin, link.old.name) == 0);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -62,5 +73,6 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		assert(index <= INT64_MAX);
 	check_receipt(data, size);
 	check_bundle(data, size);
+	check_key_change(data, size);
 	return 0;
 }
