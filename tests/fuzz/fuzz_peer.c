@@ -4,7 +4,8 @@
  * are played here, and the real log. Whatever comes in, each call gets the
  * replies that its declaration says, in order, and nobody else notices.
  *
- * The first byte of an input chooses the user, the second how many bytes
+ * The first byte of an input chooses the user (a small letter: one whose calls
+ * wait for a person, while an agent looks on), the second how many bytes
  * arrive at a time ('0': all at once); the rest is what the peer says before
  * it falls silent.
  */
@@ -20,9 +21,10 @@
 #include "fuzz.h"
 #include "signetd/dispatch.h"
 
-enum { CALLS_MAX = 4096 };
+enum { CALLS_MAX = 4096, ASKING = 2000 };
 
 static struct broker_case bench;
+static const char rule[] = "[rule asking]\nuser = 2000\nverbs = sign list\nkeys = *\nprompt = wait\n";
 
 struct expected {                      /* of one message of the input */
 	const struct idl_method *type; /* NULL: it can only be an error */
@@ -50,7 +52,12 @@ end(void)
 static void
 begin(void)
 {
+	char text[4096];
+
 	case_make(&bench);
+	snprintf(text, sizeof(text), "[token a]\nmodule = /usr/bin/env\nlabel = a\nholder-user = 1000\n%s%s%s",
+	    strchr(case_tokens + 1, '['), case_rules, rule);
+	case_configure(&bench, text);
 	case_start(&bench);
 	case_until_state(&bench, "a", TOKEN_LOCKED);
 	case_until_state(&bench, "b", TOKEN_LOCKED);
@@ -220,12 +227,30 @@ forget(void)
 	for (unsigned i = 0; i < bench.worker_count; i++)
 		bench.workers[i].logged_in = false;
 	bench.logins = 0;
-	assert(b->peer_count == 0 && b->waiting == NULL && b->turns == NULL);
+	assert(b->peer_count == 0 && b->waiting == NULL && b->turns == NULL && b->inbox.count == 0);
 	for (size_t i = 0; i < array_len(b->quota.users); i++)
 		assert(b->quota.users[i] == NULL);
 	replay_done(&b->replay);
 	assert(replay_init(&b->replay) == SIGNET_OK);
 	refusals_done(&b->refusals);
+}
+
+/* What an agent is told of it is as declared, too. */
+static void
+check_prompts(struct client *agent)
+{
+	const struct expected e = {.type = type_of("org.signetd.Inbox.Attach"), .more = true};
+	size_t at = 0;
+	const uint8_t *nul;
+
+	receive(agent);
+	while (at < agent->in.len && (nul = memchr(agent->in.data + at, 0, agent->in.len - at)) != NULL) {
+		size_t len = (size_t)(nul - agent->in.data) - at;
+
+		assert(!check_reply((const char *)agent->in.data + at, len, &e));
+		at += len + 1;
+	}
+	client_close(agent);
 }
 
 static bool
@@ -239,26 +264,38 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const uid_t users[] = {CASE_ADMIN, CASE_ALICE, CASE_GUEST, CASE_STRANGER};
-	struct client k;
-	size_t answered;
+	struct client k, agent;
+	size_t answered, others = 0;
+	uid_t user;
 
 	if (!bench.running)
 		begin();
 	if (size < 2)
 		return 0;
 	expect_all(data + 2, size - 2);
-	client_connect(&bench, &k, users[data[0] % array_len(users)]);
+	user = users[data[0] % array_len(users)];
+	if (data[0] >= 'a' && data[0] <= 'z') {
+		user = ASKING;
+		others = 1;
+		client_connect(&bench, &agent, CASE_ALICE);
+		client_send(&agent, "{\"method\":\"org.signetd.Inbox.Attach\",\"more\":true}");
+	}
+	client_connect(&bench, &k, user);
 	say(&k, data + 2, size - 2, data[1] == '0' || data[1] == 0 ? size : data[1]);
 	shutdown(k.fd, SHUT_WR);
 	case_quiet(&bench);
 	receive(&k);
 	answered = check_replies(&k.in);
 	/* whom it has let go has got everything; who still waits, for a token or for the log to grow, goes himself */
-	if (bench.b.peer_count == 0)
+	if (bench.b.peer_count == others)
 		assert(answered == expected_count);
 	client_close(&k);
 	if (bench.b.peers != NULL) /* as the upkeep would in a second */
 		peer_check_silence(bench.b.peers, uv_now(&bench.b.loop));
+	if (others > 0) {
+		case_quiet(&bench);
+		check_prompts(&agent);
+	}
 	case_until(&bench, nobody_is_connected, NULL, "the end of the connection");
 	case_quiet(&bench);
 	forget();
