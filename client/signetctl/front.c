@@ -104,7 +104,7 @@ ask(const struct front *front, const json_t *prompt, signet_pin **pin)
 }
 
 int
-front_run(struct ctl *c, const struct front *front, const json_t *prompt)
+front_run(struct ctl *c, const struct front *front, const json_t *prompt, int spoken)
 {
 	signet_pin *pin = NULL;
 	signet_err err;
@@ -127,6 +127,8 @@ front_run(struct ctl *c, const struct front *front, const json_t *prompt)
 			return CTL_OK;
 		break;
 	}
+	if (write(spoken, "", 1) != 1)
+		abort(); /* an empty pipe takes a byte, and its reader outlives us */
 	err = prompt_answer(c->conn, prompt, pin, NULL);
 	signet_pin_free(pin);
 	return err == SIGNET_OK ? CTL_OK : fail_call(c, err);

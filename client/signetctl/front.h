@@ -35,7 +35,7 @@ char *front_find_program(const char *name);
 /* In a child: end with the parent. */
 void front_end_with_parent(void);
 
-/* Ask and answer, in a process of its own; its exit code. */
-int front_run(struct ctl *c, const struct front *front, const json_t *prompt);
+/* Ask and answer, in a process of its own; its exit code. A byte goes to `spoken` when the person has said his word. */
+int front_run(struct ctl *c, const struct front *front, const json_t *prompt, int spoken);
 
 #endif

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -38,6 +39,7 @@ static int
 connect_to(const char *path)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	struct timeval patience = {.tv_sec = 5};
 	int fd, saved;
 
 	path = socket_path(path);
@@ -49,7 +51,9 @@ connect_to(const char *path)
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -1;
-	if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0 &&
+	/* a full backlog cannot be polled for, but this ends the wait [socket(7)] */
+	if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)) == 0 &&
+	    connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0 &&
 	    send(fd, attach, sizeof(attach), MSG_NOSIGNAL) == (ssize_t)sizeof(attach))
 		return fd;
 	saved = errno;

@@ -9,6 +9,7 @@
  * about once, `signetctl inbox` shows those that got no answer.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -35,6 +36,7 @@ struct agent {
 	json_t *open;     /* prompts that nobody was asked about yet */
 	pid_t child;      /* 0: none */
 	int child_fd;     /* readable when it has ended */
+	int spoken[2];    /* a pipe, while there is one: readable when its person has said his word */
 	char current[64]; /* id of the prompt that it is about */
 	int signals;
 	sigset_t mask; /* as it was */
@@ -55,15 +57,32 @@ be_child(struct agent *a, const json_t *prompt)
 	(void)sigprocmask(SIG_SETMASK, &a->mask, NULL);
 	stream_close(&a->stream);
 	c.conn = NULL; /* a connection of its own */
-	code = front_run(&c, a->front, prompt);
+	code = front_run(&c, a->front, prompt, a->spoken[1]);
 	signet_close(c.conn);
 	(void)fflush(stderr);
 	_exit(code);
 }
 
 static void
+close_pipe(struct agent *a)
+{
+	(void)close(a->spoken[0]);
+	(void)close(a->spoken[1]);
+}
+
+static bool
+has_spoken(const struct agent *a)
+{
+	struct pollfd p = {.fd = a->spoken[0], .events = POLLIN};
+
+	return poll(&p, 1, 0) == 1 && (p.revents & POLLIN) != 0;
+}
+
+static void
 start_child(struct agent *a, const json_t *prompt)
 {
+	if (pipe2(a->spoken, O_CLOEXEC) != 0)
+		abort();
 	(void)snprintf(a->current, sizeof(a->current), "%s", json_member_str(prompt, "id"));
 	(void)fflush(stdout);
 	a->child = fork();
@@ -71,6 +90,7 @@ start_child(struct agent *a, const json_t *prompt)
 		be_child(a, prompt);
 	if (a->child < 0) {
 		a->child = 0;
+		close_pipe(a);
 		a->code = fail_text(CTL_FAILED, _("no process can be started: %s"), strerror(errno));
 		return;
 	}
@@ -85,6 +105,7 @@ reap_child(struct agent *a)
 	while (waitpid(a->child, NULL, 0) < 0 && errno == EINTR)
 		;
 	(void)close(a->child_fd);
+	close_pipe(a);
 	a->child = 0;
 	a->child_fd = -1;
 	a->current[0] = '\0';
@@ -135,6 +156,12 @@ say_closed(const json_t *prompt)
 	free(token);
 }
 
+static bool
+is_closed(const json_t *prompt, const char *how)
+{
+	return strcmp(json_member_str(prompt, "closed"), how) == 0;
+}
+
 static void
 take_prompt(struct agent *a, json_t *prompt)
 {
@@ -148,15 +175,8 @@ take_prompt(struct agent *a, json_t *prompt)
 	drop_prompt(a, id);
 	if (strcmp(id, a->current) != 0)
 		return;
-	/* its own answer closes it too: a child that has just given it is let end */
-	if (strcmp(json_member_str(prompt, "closed"), "answered") != 0 &&
-	    strcmp(json_member_str(prompt, "closed"), "rejected") != 0) {
-		end_child(a);
-		say_closed(prompt);
-		return;
-	}
-	if (poll(&(struct pollfd){.fd = a->child_fd, .events = POLLIN}, 1, 2000) == 1)
-		return;
+	if (has_spoken(a) && (is_closed(prompt, "answered") || is_closed(prompt, "rejected")))
+		return; /* by our own answer, or before it came: the child says so itself, and ends */
 	end_child(a);
 	say_closed(prompt);
 }

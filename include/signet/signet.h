@@ -242,7 +242,9 @@ typedef struct signet_result {
  * options  may be NULL
  * result   out; signet_result_free(). Untouched on any error
  *
- * SIGNET_ERR_PIN_REQUIRED     the token is locked: again with `pin`, or after signet_unlock()
+ * SIGNET_ERR_PIN_REQUIRED     the token is locked: again with `pin`, or after signet_unlock(); where the rules let
+ *                             the token's holder be asked: nobody is there, or nobody answered in time
+ * SIGNET_ERR_REJECTED         the person who was asked said no
  * SIGNET_ERR_PIN_LAST_TRY     the token's holder decides: again with `last_try`
  * SIGNET_ERR_UNTRUSTED        a PIN was given and the server may not see it; nothing was sent
  * SIGNET_ERR_KEY_NOT_FOUND, SIGNET_ERR_NOT_PERMITTED, SIGNET_ERR_LOG_UNAVAILABLE
