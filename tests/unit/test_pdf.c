@@ -531,6 +531,111 @@ unpacked_streams_have_a_size(void **state)
 		assert_int_equal(open_unpacked(n), n <= PDF_STREAM_MAX ? PDF_OK : PDF_LIMIT);
 }
 
+/* An object stream of n bytes, packed, that holds one field: object `number`. */
+static void
+put_packed(struct maker *m, size_t stream, size_t number, size_t n)
+{
+	uLongf packed_size = compressBound(n);
+	uint8_t *plain = malloc(n), *packed = malloc(packed_size);
+
+	assert_non_null(plain);
+	assert_non_null(packed);
+	memset(plain, ' ', n);
+	assert_true(number >= 10 && number < 100 && n >= 6);
+	memcpy(plain, "00 0 1", 6); /* the field is a number: no dictionary, and so passed over */
+	plain[0] = (uint8_t)('0' + number / 10);
+	plain[1] = (uint8_t)('0' + number % 10);
+	assert_int_equal(compress2(packed, &packed_size, plain, n, 1), Z_OK);
+	m->at[stream] = m->out.len;
+	buf_printf(&m->out,
+	    "%zu 0 obj\n<< /Type /ObjStm /N 1 /First 5 /Filter /FlateDecode /Length %lu >>\nstream\n", stream,
+	    (unsigned long)packed_size);
+	buf_put(&m->out, packed, packed_size);
+	buf_str(&m->out, "\nendstream\nendobj\n");
+	free(packed);
+	free(plain);
+}
+
+static void
+put_row(struct buf *out, uint8_t type, size_t at)
+{
+	buf_u8(out, type);
+	for (int shift = 24; shift >= 0; shift -= 8)
+		buf_u8(out, (uint8_t)(at >> shift));
+	buf_u8(out, 0);
+}
+
+/* Five fields in five object streams of these sizes. */
+static pdf_err
+list_with_packed(const size_t size[5])
+{
+	struct pdf_signature *list = NULL;
+	struct pdf *f = NULL;
+	struct maker m;
+	size_t start, count, i;
+	pdf_err err;
+
+	maker_init(&m);
+	put_page(&m);
+	put_object(&m, 1,
+	    "<< /Type /Catalog /Pages 2 0 R /AcroForm << /Fields [10 0 R 11 0 R 12 0 R 13 0 R 14 0 R] >> >>");
+	for (i = 0; i < 5; i++)
+		put_packed(&m, 20 + i, 10 + i, size[i]);
+	/* long enough for the work that unpacking is */
+	while (m.out.len < 2 * (size_t)PDF_UNPACKED_MAX / PDF_WORK_PER_BYTE)
+		buf_str(&m.out, "% a line that nobody reads, one of very many of its kind in this file\n");
+	start = m.out.len;
+	buf_str(&m.out, "30 0 obj\n<< /Type /XRef /Size 31 /Root 1 0 R /W [1 4 1] /Index [1 3 10 5 20 5] "
+			"/Length 78 >>\nstream\n");
+	for (i = 1; i <= 3; i++)
+		put_row(&m.out, 1, m.at[i]);
+	for (i = 0; i < 5; i++)
+		put_row(&m.out, 2, 20 + i);
+	for (i = 0; i < 5; i++)
+		put_row(&m.out, 1, m.at[20 + i]);
+	buf_str(&m.out, "\nendstream\nendobj\n");
+	put_end(&m, start);
+	assert_int_equal(pdf_open(&f, m.out.data, m.out.len), PDF_OK);
+	err = pdf_signatures(f, &list, &count);
+	assert_true(err != PDF_OK || count == 0);
+	free(err == PDF_OK ? list : NULL);
+	pdf_close(f);
+	buf_done(&m.out);
+	return err;
+}
+
+static void
+unpacked_streams_have_a_size_together(void **state)
+{
+	enum { LAST = 8 };
+	size_t size[5] = {PDF_STREAM_MAX, PDF_STREAM_MAX, PDF_STREAM_MAX, 0, LAST};
+
+	(void)state;
+	_Static_assert(PDF_UNPACKED_MAX == 4 * PDF_STREAM_MAX, "four full ones fill it");
+	for (size_t n = PDF_UNPACKED_MAX - 1; n <= PDF_UNPACKED_MAX + 1; n++) {
+		size[3] = n - 3 * (size_t)PDF_STREAM_MAX - LAST;
+		assert_int_equal(list_with_packed(size), n <= PDF_UNPACKED_MAX ? PDF_OK : PDF_LIMIT);
+	}
+}
+
+static void
+widths_of_rows_have_a_limit(void **state)
+{
+	(void)state;
+	for (int width = 7; width <= 9; width++) {
+		struct maker m;
+		size_t start;
+
+		maker_init(&m);
+		start = m.out.len;
+		buf_printf(&m.out,
+		    "9 0 obj\n<< /Type /XRef /Size 0 /W [1 %d 0] /Length 0 >>\nstream\n\nendstream\n", width);
+		put_end(&m, start);
+		assert_int_equal(open_bytes(&m.out), width <= 8 ? PDF_OK : PDF_BAD_XREF);
+		buf_done(&m.out);
+	}
+}
+
 static void
 work_is_bounded(void **state)
 {
@@ -559,7 +664,8 @@ work_is_bounded(void **state)
 		maker_init(&m);
 		put_page(&m);
 		while (m.out.len < n * (PDF_WORK_MAX / PDF_WORK_PER_BYTE))
-			buf_str(&m.out, "% a line that nobody reads, one of very many of its kind in this file\n");
+			buf_str(&m.out,
+			    "% a line that nobody reads, one of very many of its kind in this file\n");
 		start = put_table(&m, "/Root 1 0 R", -1);
 		put_end(&m, start);
 		assert_int_equal(pdf_open(&f, m.out.data, m.out.len), PDF_OK);
@@ -862,7 +968,9 @@ what_cannot_be_unpacked_is_named(void **state)
 	    {"/Filter /FlateDecode /DecodeParms << /Predictor 12 /Columns 65536 >>", PDF_BAD_STREAM},
 	    {"/Filter /FlateDecode /DecodeParms << /Predictor 12 /Columns 65535 >>", PDF_BAD_STREAM},
 	    {"/Filter /FlateDecode /DecodeParms << /Predictor 12 /Columns 0 >>", PDF_FILTER},
-	    {"/Filter /FlateDecode /DecodeParms << /Predictor 12 /Colors 33 >>", PDF_FILTER}};
+	    {"/Filter /FlateDecode /DecodeParms << /Predictor 12 /Colors 33 >>", PDF_FILTER},
+	    {"/Filter /FlateDecode /DecodeParms << /Predictor 12 /Colors 32 >>", PDF_BAD_STREAM},
+	    {"/Filter /FlateDecode /DecodeParms << /Predictor 12 /Colors 31 >>", PDF_BAD_STREAM}};
 	static const uint8_t bad_row[] = {9, 'a'};
 	uint8_t packed[64];
 	uLongf size = sizeof(packed);
@@ -900,6 +1008,8 @@ main(void)
 	    cmocka_unit_test(fields_have_a_number),
 	    cmocka_unit_test(signatures_have_a_number),
 	    cmocka_unit_test(unpacked_streams_have_a_size),
+	    cmocka_unit_test(unpacked_streams_have_a_size_together),
+	    cmocka_unit_test(widths_of_rows_have_a_limit),
 	    cmocka_unit_test(work_is_bounded),
 	    cmocka_unit_test(only_the_signature_itself_may_be_left_out),
 	    cmocka_unit_test(values_are_what_they_look_like),
