@@ -218,25 +218,42 @@ on_tried(void *arg, const struct ledger_tried *tried)
 		}
 }
 
+/* The log that was opened is not the one to go on with: nothing of it is remembered but wrong PINs. */
+static signet_err
+let_go(struct broker *b)
+{
+	if (b->log != NULL)
+		ledger_close(b->log, NULL, NULL);
+	b->log = NULL;
+	replay_done(&b->replay);
+	return replay_init(&b->replay);
+}
+
 static signet_err
 try_open(struct broker *b, const struct ledger_options *o, struct ledger_start *start, char *why, size_t why_size)
 {
 	signet_err err = ledger_open(&b->log, &b->loop, o, start, why, why_size);
 
-	if (err != SIGNET_OK)
+	if (err != SIGNET_OK) {
 		b->log = NULL;
-	return err;
+		return err;
+	}
+	if (ledger_each_kept(b->log, on_kept, b) == SIGNET_OK && ledger_each_tried(b->log, on_tried, b) == SIGNET_OK)
+		return SIGNET_OK;
+	snprintf(why, why_size,
+	    "%s/log.db is damaged (request ids or PIN notes cannot be read): restore the newest copy of the log, or begin a new "
+	    "one with `signetctl log recover`", b->config->state);
+	err = let_go(b);
+	return err == SIGNET_OK ? SIGNET_ERR_LOG_UNAVAILABLE : err;
 }
 
 static signet_err
 begin_anew(struct broker *b, const struct ledger_options *o, struct ledger_start *start, char *why, size_t why_size)
 {
-	signet_err err;
+	signet_err err = let_go(b);
 
-	if (b->log != NULL)
-		ledger_close(b->log, NULL, NULL);
-	b->log = NULL;
-	err = ledger_put_aside(o, why, why_size);
+	if (err == SIGNET_OK)
+		err = ledger_put_aside(o, why, why_size);
 	return err == SIGNET_OK ? try_open(b, o, start, why, why_size) : err;
 }
 
@@ -309,9 +326,5 @@ log_open(struct broker *b, char *why, size_t why_size)
 	b->log_was_available = !ledger_broken(b->log);
 	b->anchor_missing = start.anchor_missing;
 	say_state(b, &start);
-	if (ledger_each_kept(b->log, on_kept, b) != SIGNET_OK || ledger_each_tried(b->log, on_tried, b) != SIGNET_OK) {
-		snprintf(why, why_size, "%s/log.db: request ids or PIN notes cannot be read", b->config->state);
-		return SIGNET_ERR_IO;
-	}
 	return installation_key(b->config->state, b->installation_key, why, why_size);
 }
