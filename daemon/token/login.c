@@ -240,6 +240,7 @@ login_context(struct lane *l, const struct secret *pin, struct wire_result *r)
 		if (rv != CKR_OK) {
 			r->login = outcome_of(rv);
 			forget_kept(t);
+			(void)logout(t); /* the lease ends with it: nobody stays logged in */
 			(void)look(t, &about); /* for the flags; the failure is told already */
 			err = job_fail(r, ckr_err((uint32_t)rv), "login", rv);
 		}

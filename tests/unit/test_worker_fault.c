@@ -706,6 +706,8 @@ first_failed_context_login_ends_it(void **state)
 	script("");
 	fails(&w, AUTH, SIGNET_ERR_PIN_REQUIRED, "login", CKR_OK, false);
 	assert_string_equal(logins(), "ucc");
+	fails(&w, P256, SIGNET_ERR_PIN_REQUIRED, "login", CKR_OK, false); /* nobody is logged in any more */
+	login(&w, WIRE_KEEP_PIN);
 	signs(&w, P256); /* the session with the unfinished operation is gone */
 	worker_stop(&w);
 }
