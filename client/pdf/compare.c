@@ -18,12 +18,6 @@ struct comparison {
 	uint8_t *added;           /* a bit per object number: there is one now, there was none then */
 };
 
-static bool
-same(const struct value *a, const struct value *b)
-{
-	return a->type == b->type && a->n == b->n && (a->n == 0 || memcmp(a->p, b->p, a->n) == 0);
-}
-
 static int64_t
 number_of(struct pdf *f, const struct value *dict, const char *key)
 {
@@ -62,7 +56,7 @@ grew_by_signatures(struct comparison *c, struct value old, struct value new)
 	value_inside(&new, &c->now->watch, &b);
 	while ((x = lexer_value(&a)).type != VALUE_NONE) {
 		y = lexer_value(&b);
-		if (!same(&x, &y))
+		if (!value_same(&x, &y, &c->now->watch))
 			return false;
 	}
 	while ((y = lexer_value(&b)).type != VALUE_NONE) {
@@ -95,7 +89,7 @@ entries_in(
 		if (named(&key, but))
 			continue;
 		other = value_entry_named(b, wb, &key);
-		if (!same(&value, &other))
+		if (!value_same(&value, &other, wb))
 			return false;
 	}
 	return true;
@@ -119,8 +113,15 @@ lists_grew(struct comparison *c, const struct value *old, const struct value *ne
 static bool
 form_as_signed(struct comparison *c, const struct value *old, const struct value *new)
 {
-	static const char *const may[] = {"Fields", "SigFlags", NULL};
+	/* what fields are drawn with, where there was nothing before: others give even an invisible one a font */
+	static const char *const drawing[] = {"DR", "DA"};
+	const char *may[5] = {"Fields", "SigFlags"};
+	size_t i, n = 2;
 
+	for (i = 0; i < array_len(drawing); i++) {
+		if (value_entry(old, &c->then->watch, drawing[i]).type == VALUE_NULL)
+			may[n++] = drawing[i];
+	}
 	if (old->type == VALUE_NULL) /* a form that is new brings signatures only */
 		return new->type == VALUE_DICT &&lists_grew(c, old, new, "Fields");
 	return same_but(c, old, new, may) && lists_grew(c, old, new, "Fields");
@@ -212,7 +213,7 @@ compare_object(struct comparison *c, int64_t number)
 	}
 	if (here)
 		(void)object_get(c->now, number, is->type == ENTRY_PACKED ? 0 : is->generation, &new);
-	if (old.stream == NULL && new.stream == NULL && same(&old.value, &new.value))
+	if (old.stream == NULL && new.stream == NULL && value_same(&old.value, &new.value, &c->now->watch))
 		return;
 	c->changes->changed++;
 	c->changes->foreign += old.stream != NULL || new.stream != NULL || !as_signed(c, &old, &new, number);

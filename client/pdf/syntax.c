@@ -385,6 +385,31 @@ value_same_name(const struct value *a, const struct value *b)
 	return c == d;
 }
 
+bool
+value_same(const struct value *a, const struct value *b, struct watch *w)
+{
+	struct lexer l, m;
+	struct value x, y;
+
+	if (a->type != b->type)
+		return false;
+	if (a->n == b->n && (a->n == 0 || memcmp(a->p, b->p, a->n) == 0))
+		return true;
+	if (a->n == 0 || b->n == 0)
+		return false;
+	lexer_init(&l, w, a->p, a->p + a->n);
+	lexer_init(&m, w, b->p, b->p + b->n);
+	do {
+		x = token(&l);
+		y = token(&m);
+		if (x.type != y.type)
+			return false;
+		if (!value_same_name(&x, &y) && (x.n != y.n || (x.n > 0 && memcmp(x.p, y.p, x.n) != 0)))
+			return false;
+	} while (x.type != VALUE_NONE);
+	return w->err == PDF_OK;
+}
+
 void
 value_inside(const struct value *v, struct watch *w, struct lexer *l)
 {

@@ -60,6 +60,8 @@ bool lexer_int(struct lexer *l, int64_t *n);           /* take the next value, w
 
 bool value_is_name(const struct value *v, const char *name); /* #xx is understood */
 bool value_same_name(const struct value *a, const struct value *b);
+/* The same, however spaced. Strings and numbers are compared as they are written. Reading `b` is charged to `w`. */
+bool value_same(const struct value *a, const struct value *b, struct watch *w);
 bool value_is_word(const struct value *v, const char *word);
 /* The elements of an array; of a dictionary: key, value, key, value. */
 void value_inside(const struct value *v, struct watch *w, struct lexer *l);

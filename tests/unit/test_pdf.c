@@ -853,6 +853,30 @@ names_are_what_they_mean(void **state)
 }
 
 static void
+spacing_makes_no_difference(void **state)
+{
+	static const struct {
+		const char *a, *b;
+		bool same;
+	} cases[] = {{"<< /A [0 1 2 R]/B(x) >>", "<</A [ 0 1  2 R ] /#42 (x)>>", true},
+	    {"[1 2]", "[12]", false}, {"[1 2]", "[1 2 3]", false}, {"[1 2 3]", "[1 2]", false},
+	    {"<</A 1>>", "<</A 2>>", false}, {"[(a b)]", "[(a  b)]", false}, {"[[1] 2]", "[[1 2]]", false},
+	    {"1", "1 0 R", false}, {"/A", "/B", false}, {"12 0 R", "12  0 R", true}};
+	pdf_err err;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < array_len(cases); i++) {
+		struct value a = value_of(cases[i].a, &err), b = value_of(cases[i].b, &err);
+		struct watch w = {.work = 1000};
+
+		assert_int_equal(value_same(&a, &b, &w), cases[i].same);
+		assert_int_equal(value_same(&b, &a, &w), cases[i].same);
+		assert_int_equal(w.err, PDF_OK);
+	}
+}
+
+static void
 one_key_twice_is_refused(void **state)
 {
 	struct watch w = {.work = 1000};
@@ -1016,6 +1040,7 @@ main(void)
 	    cmocka_unit_test(what_is_no_value_is_an_error),
 	    cmocka_unit_test(strings_become_text),
 	    cmocka_unit_test(names_are_what_they_mean),
+	    cmocka_unit_test(spacing_makes_no_difference),
 	    cmocka_unit_test(one_key_twice_is_refused),
 	    cmocka_unit_test(times_are_read),
 	    cmocka_unit_test(predictors_are_undone),
