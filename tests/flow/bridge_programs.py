@@ -35,6 +35,7 @@ def small_pdf():
                   % (len(objects) + 1, table, len(objects) + 1, len(out)))
 
 
+@unittest.skipIf(flow.SANITIZED, "many of these start others that a sanitizer's runtime does not reach")
 class Programs(bridge.BridgeTest):
     @classmethod
     def setUpClass(cls):

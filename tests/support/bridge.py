@@ -24,8 +24,9 @@ class BridgeTest(flow.SandboxTest):
         cls.place = tempfile.TemporaryDirectory()
         cls.env = dict(os.environ, SIGNET_SOCKET=cls.box.socket)
         if flow.SANITIZED:  # programs that were built without it must have it first
-            asan = flow.run("gcc", "-print-file-name=libasan.so", text=True).stdout.strip()
-            cls.env.update(LD_PRELOAD=asan, ASAN_OPTIONS="detect_leaks=0")
+            first = [flow.run("gcc", f"-print-file-name={name}", text=True).stdout.strip()
+                     for name in ("libasan.so", "libubsan.so", "libstdc++.so")]
+            cls.env.update(LD_PRELOAD=" ".join(first), ASAN_OPTIONS="detect_leaks=0")
 
     @classmethod
     def tearDownClass(cls):
