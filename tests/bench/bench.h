@@ -24,6 +24,7 @@ enum {
 struct target {
 	const char *name;
 	bool signet;        /* else a PKCS #11 module */
+	bool bridge;        /* and that one is ours */
 	const char *socket; /* of signetd */
 	const char *module; /* path of the module */
 	const char *token;  /* label of the token */

@@ -138,7 +138,8 @@ static const struct row *
 row_of_kit(const struct row *rows, unsigned n, unsigned clients)
 {
 	for (unsigned i = 0; i < n; i++)
-		if (rows[i].clients == clients && rows[i].target->server > 0 && !rows[i].target->signet)
+		if (rows[i].clients == clients && rows[i].target->server > 0 && !rows[i].target->signet &&
+		    !rows[i].target->bridge)
 			return &rows[i];
 	return NULL;
 }
@@ -197,7 +198,7 @@ bench_first(const struct bench *b)
 static void
 usage(void)
 {
-	fprintf(stderr, "signet-bench [--signet NAME,SOCKET,PID]... [--p11-kit MODULE,PID] [--module PATH]\n"
+	fprintf(stderr, "signet-bench [--signet NAME,SOCKET,PID]... [--bridge NAME,MODULE,PID] [--p11-kit MODULE,PID] [--module PATH]\n"
 			"             [--token LABEL --pin-file FILE] [--keys ec,rsa] [--clients 1,8,64]\n"
 			"             [--rounds 5] [--seconds 2]\n");
 	exit(2);
@@ -280,6 +281,13 @@ option(struct bench *b, int o, char *arg)
 			usage();
 		add_server(b, "p11-kit server", w[1])->module = w[0];
 		break;
+	case 'b':
+		if (words(arg, w, 3) != 3)
+			usage();
+		t = add_server(b, w[0], w[2]);
+		t->bridge = true;
+		t->module = w[1];
+		break;
 	case 'k':
 		b->key_count = words(arg, w, KEYS_MAX);
 		for (unsigned i = 0; i < b->key_count; i++)
@@ -314,7 +322,7 @@ static void
 options(struct bench *b, int argc, char **argv)
 {
 	static const struct option known[] = {{"signet", required_argument, NULL, 's'},
-	    {"p11-kit", required_argument, NULL, 'p'}, {"module", required_argument, NULL, 'm'},
+	    {"p11-kit", required_argument, NULL, 'p'}, {"bridge", required_argument, NULL, 'b'}, {"module", required_argument, NULL, 'm'},
 	    {"token", required_argument, NULL, 't'}, {"pin-file", required_argument, NULL, 'f'},
 	    {"keys", required_argument, NULL, 'k'}, {"clients", required_argument, NULL, 'c'},
 	    {"rounds", required_argument, NULL, 'r'}, {"seconds", required_argument, NULL, 'd'},
