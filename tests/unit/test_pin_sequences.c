@@ -220,7 +220,8 @@ commit_one(void)
 		op->index = ++m.index;
 	snprintf(op->time, sizeof(op->time), "2026-11-21T19:26:41.123456Z");
 	buf_init(&op->entry, SIGNET_ENTRY_MAX);
-	buf_str(&op->entry, "{}");
+	if (op->what == LEDGER_RECORD || op->what == LEDGER_APPEND)
+		buf_str(&op->entry, "{}");
 	buf_init(&op->proof, SIGNET_ENTRY_MAX);
 	op->done(op);
 }
