@@ -89,7 +89,7 @@ class Plugging(flow.SandboxTest):
         self.box.fault("slots absent")
         gone = self.until_told(connection, "sandbox", "absent")
         self.assertEqual(gone["reason"], "it is not inserted")
-        self.assertEqual(self.box.workers(), [])
+        flow.until(lambda: self.box.workers() == [], what="the end of its worker")  # killed, but not reaped at once
         self.assertFails("TokenAbsent", SIGNER + "Sign", {"key": "ec", "digest": flow.digest()})
         self.box.fault()
         self.until_told(connection, "sandbox", "ready")
