@@ -118,6 +118,7 @@ restore(struct restoring *r)
 		bool may_lack;
 	} files[] = {
 	    {"log.vkey", "log.vkey", true},
+	    {"disabled.json", "disabled.json", true}, /* or a key that was lost would sign again */
 	    {"installation.key", "installation.key", true},
 	    {"log.key", "log.key", true},
 	    {"backup", "restored", false}, /* from it the first entry is written */

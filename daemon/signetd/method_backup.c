@@ -1,7 +1,7 @@
 /*
  * Admin.Backup: one question to the log's reader thread, which copies while the
- * writer goes on. With it go the files of the configuration and a small file
- * that says what this is a copy of; keys only where they are asked for.
+ * writer goes on. With it go the files of the configuration, the list of keys that
+ * are switched off, and a small file that says what this is a copy of; log keys only where they are asked for.
  */
 #include <glob.h>
 #include <stdlib.h>
@@ -114,6 +114,13 @@ add_keys(struct backup *c, const struct broker *b)
 	       add_file(c, strdup("installation.key"), join(b->config->state, "/installation.key"), NULL, true);
 }
 
+/* What is not in the log and must not be forgotten: which keys are switched off. */
+static bool
+add_state(struct backup *c, const struct broker *b)
+{
+	return add_file(c, strdup("disabled.json"), join(b->config->state, "/disabled.json"), NULL, true);
+}
+
 static bool
 add_description(struct backup *c, const struct broker *b)
 {
@@ -158,7 +165,8 @@ method_backup(struct request *r)
 		return;
 	}
 	c = calloc(1, sizeof(*c));
-	if (c == NULL || !add_description(c, r->broker) || !add_config(c, r->broker) || (keys && !add_keys(c, r->broker))) {
+	if (c == NULL || !add_description(c, r->broker) || !add_config(c, r->broker) ||
+	    !add_state(c, r->broker) || (keys && !add_keys(c, r->broker))) {
 		if (c != NULL)
 			backup_free(c);
 		request_fail_with(r, SIGNET_ERR_BUSY, NULL, "out of memory, or more than %d files of configuration", FILES_MAX);

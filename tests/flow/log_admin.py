@@ -195,6 +195,7 @@ class Backups(AdminTest):
         self.assertIn("without the log's private key", self.ctl("backup", plain))
         self.assertIn("stop it first", self.ctl("restore", plain, "--state", self.box.path("state"), code=FAILED))
         self.assertEqual(sorted(os.listdir(plain)), ["backup", "log.db", "log.vkey", "signetd.conf", "tiles"])
+        self.ctl("key", "disable", "rsa", "--reason", "lost")
         self.assertIn("private key", self.ctl("backup", whole, "--with-keys"))
         self.assertTrue({"log.key", "installation.key"} <= set(os.listdir(whole)))
         self.ctl("backup", whole, code=FAILED)
@@ -223,6 +224,7 @@ class Backups(AdminTest):
         shutil.move(self.box.path("published"), self.box.path("published-before"))
         self.box.start()
         self.assertEqual(self.vkey(), key)
+        self.assertFails("KeyDisabled", "org.signetd.Signer.Sign", {"key": "rsa", "digest": flow.digest()})
         moved = [e for e in self.box.entries() if e["kind"] == "moved"]
         self.assertEqual(len(moved), 1)
         self.assertLessEqual(moved[0]["oldSize"], size)

@@ -488,6 +488,24 @@ tokens_name_is_no_serial_number(void **state)
 		assert_string_not_equal(row->serial, "a");
 }
 
+/* Its tokens all give the same serial number, of zeroes: wrong PINs of one are not those of another. */
+static void
+pins_of_a_tpms_tokens_are_counted_by_label(void **state)
+{
+	struct broker_case *c = *state;
+	uint64_t generation = broker_token(&c->b, "a")->generation;
+	char name[80];
+
+	c->serial = "0000000000000000";
+	case_worker_dies(c, case_worker(c, "a"));
+	case_until(c, worker_is_gone, &generation, "the end of the worker");
+	case_until_state(c, "a", TOKEN_LOCKED);
+	snprintf(name, sizeof(name), "label:%s", broker_token(&c->b, "a")->label);
+	assert_string_not_equal(name, "label:");
+	assert_string_equal(broker_token(&c->b, "a")->pin_name, name);
+	assert_ptr_equal(broker_token(&c->b, "a")->pin, broker_pin_state(&c->b, name));
+}
+
 /* --- the stored PIN --- */
 
 static void
@@ -1012,6 +1030,7 @@ main(int argc, char **argv)
 	    CASE(no_note_stays_pending_whatever_ends_the_job),
 	    CASE(note_stays_with_the_token_it_was_made_for),
 	    CASE(tokens_name_is_no_serial_number),
+	    CASE(pins_of_a_tpms_tokens_are_counted_by_label),
 	    CASE(stored_pin_unlocks_for_everyone),
 	    CASE(stored_pin_waits_for_the_log),
 	    CASE(stored_pin_that_was_refused_is_not_sent_again),
