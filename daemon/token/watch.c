@@ -170,6 +170,8 @@ start_events(struct watch *w, bool by_polling)
 		_exit(EX_OSERR);
 	w->now.polling = by_polling || w->p11->C_WaitForSlotEvent == NULL ||
 			 pthread_create(&thread, NULL, wait_for_events, e) != 0;
+	if (!w->now.polling) /* it may wait for ever, so nobody waits for it */
+		pthread_detach(thread);
 }
 
 /* Takes what was noted; a wait that has failed makes this a watcher by polling, or ends it. */

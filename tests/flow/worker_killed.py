@@ -28,6 +28,7 @@ class WorkerKilled(flow.SandboxTest):
         (worker,) = self.box.workers()
         os.kill(worker, how)
         began = time.monotonic()
+        flow.wait_gone(worker)
         while True:  # what was in flight fails; the question is when it is over
             try:
                 self.box.sign("rsa")
@@ -41,8 +42,7 @@ class WorkerKilled(flow.SandboxTest):
         self.assertEqual(numbers["good"] + numbers["errors"], CONNECTIONS * 300)
         good, errors = flow.received(out)
         self.assertEqual({name for name, _ in errors} - {"TokenFailed"}, set())
-        self.assertGreater(len(errors), 0, "the worker was killed while it had nothing to do")
-        self.assertEqual(code, 4)
+        self.assertEqual(code, 4 if errors else 0)
         self.check_log(good, errors)
         return errors, seconds
 
@@ -58,11 +58,16 @@ class WorkerKilled(flow.SandboxTest):
             self.assertIn([e["outcome"] for e in logged.get(digest, [])], ([], ["failed"], ["unknown"]))
 
     def test_sigkill(self):
-        for _ in range(3):
+        hit = 0  # kills that met the worker at work, and not between two requests
+        for n in range(12):
             errors, seconds = self.kill_one(signal.SIGKILL)
             os.unlink(self.box.path(f"out-{signal.SIGKILL}"))
             self.assertLessEqual(seconds, RECOVERY_SECONDS)
             self.assertLessEqual(len(errors), CONNECTIONS * 4)
+            hit += len(errors) > 0
+            if n >= 2 and hit > 0:
+                break
+        self.assertGreater(hit, 0)
 
     def test_segmentation_fault(self):
         _, seconds = self.kill_one(signal.SIGSEGV)
