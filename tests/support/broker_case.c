@@ -926,3 +926,16 @@ case_used(const struct broker_case *c, uid_t uid, enum quota_kind kind)
 			return (json_int_t)u->used[kind];
 	return 0;
 }
+
+int
+case_setup(void **state)
+{
+	static struct broker_case one;
+
+	case_make(&one);
+	case_start(&one);
+	case_until_state(&one, "a", TOKEN_LOCKED);
+	case_until_state(&one, "b", TOKEN_LOCKED);
+	*state = &one;
+	return 0;
+}

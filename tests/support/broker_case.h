@@ -102,6 +102,8 @@ void case_make(struct broker_case *c);
 /* Replace the file; `text` goes behind the [daemon] and [log] sections. */
 void case_configure(struct broker_case *c, const char *text);
 extern const char case_tokens[], case_rules[]; /* the standard configuration in two parts */
+/* cmocka's set-up: a broker with the standard configuration whose two tokens are locked. */
+int case_setup(void **state);
 void case_start(struct broker_case *c);
 /* Ends the broker in order; fails if it does not end. */
 void case_stop(struct broker_case *c);

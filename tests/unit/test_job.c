@@ -10,19 +10,6 @@
 #include "signetd/identity.h"
 #include "unit.h"
 
-static struct broker_case one;
-
-static int
-setup(void **state)
-{
-	case_make(&one);
-	case_start(&one);
-	case_until_state(&one, "a", TOKEN_LOCKED);
-	case_until_state(&one, "b", TOKEN_LOCKED);
-	*state = &one;
-	return 0;
-}
-
 static int
 teardown(void **state)
 {
@@ -290,7 +277,7 @@ int
 main(void)
 {
 	static const struct CMUnitTest tests[] = {
-#define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define CASE(f) cmocka_unit_test_setup_teardown(f, case_setup, teardown)
 	    CASE(signature_has_every_member_it_can_have),
 	    CASE(every_kind_of_entry_keeps_the_order),
 	    CASE(stop_and_start_keep_it_too),

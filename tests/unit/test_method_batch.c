@@ -8,19 +8,6 @@
 #include "broker_case.h"
 #include "unit.h"
 
-static struct broker_case one;
-
-static int
-setup(void **state)
-{
-	case_make(&one);
-	case_start(&one);
-	case_until_state(&one, "a", TOKEN_LOCKED);
-	case_until_state(&one, "b", TOKEN_LOCKED);
-	*state = &one;
-	return 0;
-}
-
 static int
 teardown(void **state)
 {
@@ -580,7 +567,7 @@ waiting_items_may_leave_while_they_are_woken(void **state)
 	assert_free_for_bob(c);
 }
 
-#define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define CASE(f) cmocka_unit_test_setup_teardown(f, case_setup, teardown)
 
 int
 main(int argc, char **argv)

@@ -7,18 +7,13 @@
 #include "broker_case.h"
 #include "unit.h"
 
-static struct broker_case one;
-
 static int
 setup(void **state)
 {
-	case_make(&one);
-	case_start(&one);
-	case_until_state(&one, "a", TOKEN_LOCKED);
-	case_until_state(&one, "b", TOKEN_LOCKED);
-	case_quiet(&one);
-	*state = &one;
-	return 0;
+	int failed = case_setup(state);
+
+	case_quiet(*state);
+	return failed;
 }
 
 static int

@@ -9,19 +9,6 @@
 #include "broker_case.h"
 #include "unit.h"
 
-static struct broker_case one;
-
-static int
-setup(void **state)
-{
-	case_make(&one);
-	case_start(&one);
-	case_until_state(&one, "a", TOKEN_LOCKED);
-	case_until_state(&one, "b", TOKEN_LOCKED);
-	*state = &one;
-	return 0;
-}
-
 static int
 teardown(void **state)
 {
@@ -360,7 +347,7 @@ stops_with_callers_in_every_state(void **state)
 		client_close(&k[i]);
 }
 
-#define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define CASE(f) cmocka_unit_test_setup_teardown(f, case_setup, teardown)
 
 int
 main(int argc, char **argv)

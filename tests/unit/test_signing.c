@@ -7,19 +7,6 @@
 #include "broker_case.h"
 #include "unit.h"
 
-static struct broker_case one;
-
-static int
-setup(void **state)
-{
-	case_make(&one);
-	case_start(&one);
-	case_until_state(&one, "a", TOKEN_LOCKED);
-	case_until_state(&one, "b", TOKEN_LOCKED);
-	*state = &one;
-	return 0;
-}
-
 static int
 teardown(void **state)
 {
@@ -374,7 +361,7 @@ int
 main(int argc, char **argv)
 {
 	static const struct CMUnitTest tests[] = {
-#define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define CASE(f) cmocka_unit_test_setup_teardown(f, case_setup, teardown)
 	    CASE(first_reply_comes_again_without_pin_and_token),
 	    CASE(first_reply_comes_again_after_a_restart),
 	    CASE(each_part_of_the_request_tells_it_from_another),

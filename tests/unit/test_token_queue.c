@@ -10,19 +10,6 @@
 #include "broker_case.h"
 #include "unit.h"
 
-static struct broker_case one;
-
-static int
-setup(void **state)
-{
-	case_make(&one);
-	case_start(&one);
-	case_until_state(&one, "a", TOKEN_LOCKED);
-	case_until_state(&one, "b", TOKEN_LOCKED);
-	*state = &one;
-	return 0;
-}
-
 static int
 teardown(void **state)
 {
@@ -1009,7 +996,7 @@ caller_who_leaves_before_the_claim_costs_nothing(void **state)
 	client_close(&busy);
 }
 
-#define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define CASE(f) cmocka_unit_test_setup_teardown(f, case_setup, teardown)
 
 int
 main(int argc, char **argv)
