@@ -484,8 +484,7 @@ take_identity(struct token *t, const struct wire_info *info)
 	snprintf(t->label, sizeof(t->label), "%s", info->label);
 	snprintf(t->manufacturer, sizeof(t->manufacturer), "%s", info->manufacturer);
 	snprintf(t->model, sizeof(t->model), "%s", info->model);
-	/* none, or zeroes only: what the tokens of one TPM say, whose PINs are counted apart all the same */
-	if (t->serial[strspn(t->serial, "0")] == '\0')
+	if (wire_serial_is_none(t->serial)) /* each token's PINs are counted apart all the same */
 		snprintf(t->pin_name, sizeof(t->pin_name), "label:%.56s", t->label);
 	else
 		snprintf(t->pin_name, sizeof(t->pin_name), "%s", t->serial);

@@ -106,8 +106,7 @@ lock_name(const CK_TOKEN_INFO *about, char *out, size_t size)
 	text_field(maker, sizeof(maker), about->manufacturerID, sizeof(about->manufacturerID));
 	text_field(model, sizeof(model), about->model, sizeof(about->model));
 	text_field(name, sizeof(name), about->serialNumber, sizeof(about->serialNumber));
-	/* zeroes only: what a TPM's tokens say that share no serial number */
-	if (name[strspn(name, "0")] == '\0')
+	if (wire_serial_is_none(name))
 		text_field(name, sizeof(name), about->label, sizeof(about->label));
 	snprintf(text, sizeof(text), "%s|%s|%s", maker, model, name);
 	if (EVP_Q_digest(NULL, "SHA256", NULL, text, strlen(text), hash, NULL) != 1)

@@ -636,3 +636,9 @@ wire_get_result(struct wire_result *r, const uint8_t *frame, size_t len)
 	r->sig_len = (uint16_t)n;
 	return SIGNET_OK;
 }
+
+bool
+wire_serial_is_none(const char *serial)
+{
+	return serial[strspn(serial, "0")] == '\0';
+}

@@ -224,6 +224,8 @@ size_t wire_next(const uint8_t *bytes, size_t len, size_t max);
 /* Encoders append one frame. Decoders take exactly one frame, size field included; SIGNET_ERR_PROTOCOL otherwise. */
 void wire_put_config(struct buf *out, const struct wire_config *c);
 must_check signet_err wire_get_config(struct wire_config *c, const uint8_t *frame, size_t len);
+/* Empty, or zeroes only, as all tokens of one TPM say: it tells no token from another, so the label stands in. */
+bool wire_serial_is_none(const char *serial);
 void wire_put_info(struct buf *out, const struct wire_info *i);
 must_check signet_err wire_get_info(struct wire_info *i, const uint8_t *frame, size_t len);
 void wire_info_done(struct wire_info *i); /* frees certs */

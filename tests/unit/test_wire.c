@@ -831,10 +831,23 @@ refuses_frame_one_byte_over_limit(void **state)
 	assert_int_equal(wire_next(frame, sizeof(frame), WIRE_FRAME_MAX), SIZE_MAX);
 }
 
+static void
+serial_of_zeroes_is_none(void **state)
+{
+	(void)state;
+	assert_true(wire_serial_is_none(""));
+	assert_true(wire_serial_is_none("0"));
+	assert_true(wire_serial_is_none("0000000000000000"));
+	assert_false(wire_serial_is_none("0000000000000001"));
+	assert_false(wire_serial_is_none("1000000000000000"));
+	assert_false(wire_serial_is_none("0 "));
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(serial_of_zeroes_is_none),
 	    cmocka_unit_test(config_survives_the_way),
 	    cmocka_unit_test(config_out_of_range_is_refused),
 	    cmocka_unit_test(info_survives_the_way),
